@@ -1,0 +1,52 @@
+"""The keys of all assets as plain strings, shared by all rooms.
+
+A key is also an address: ``clean/watch`` is the table ``clean.watch``. Nothing is imported here.
+"""
+
+from __future__ import annotations
+
+KINDS = (
+    "watch",
+    "search",
+    "browse",
+    "message",
+    "document",
+    "calendar",
+    "place",
+    "security",
+    "app_usage",
+    "preference",
+    "feedback",
+)
+
+PURPOSES = ("recommend", "understand", "forecast", "protect", "profile")
+
+FAMILY_STAGES = ("training_set", "tuning", "model", "evaluation", "card", "champion")
+
+INTERACTIONS = "features/interactions"
+ITEMS = "features/items"
+SUBJECTS = "features/subjects"
+ITEM_VECTORS = "embeddings/items"
+RECOMMENDATIONS = "insights/recommendations"
+
+
+def raw(kind: str) -> str:
+    return f"raw/{kind}"
+
+
+def clean(kind: str) -> str:
+    return f"clean/{kind}"
+
+
+def consent(purpose: str) -> str:
+    return f"governance/consent/{purpose}"
+
+
+def family(name: str, stage: str) -> str:
+    return f"{name}/{stage}"
+
+
+def table(key: str) -> str:
+    """The table a key names: ``clean/watch`` -> ``clean.watch``; deeper keys join by underscore."""
+    schema, _, rest = key.partition("/")
+    return f"{schema}.{rest.replace('/', '_')}"

@@ -1,0 +1,150 @@
+"""The contract of a model family: a description, not a pipeline.
+
+``forge_assets/families/factory.py`` turns a description into assets. A sixth family is one folder
+beside this file and one line there. Importing a description must stay light: torch, sklearn and the
+like are imported by its methods when they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+Part = Literal["train", "validation", "test"]
+Compute = Literal["cpu", "cpu_heavy", "gpu"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a family is judged by: its primary metric, the direction, and the least data it needs."""
+
+    name: str
+    metric: str
+    higher_is_better: bool
+    minimum: Mapping[str, int]  # counted by ModelFamily.size; below it: "learning mode"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Rows of the training set with their ``split`` column, and the side tables that go with them.
+
+    ``rows`` has a column ``split`` of train | validation | test. Whatever is fitted is fitted on the
+    train part alone.
+    """
+
+    rows: pa.Table
+    side: Mapping[str, pa.Table]
+    strategy: str
+
+    def part(self, *names: Part) -> pa.Table:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        return self.rows.filter(pc.is_in(self.rows["split"], pa.array(names)))
+
+    def refit(self) -> Splits:
+        """The splits for the final fit: validation rows join the train part, test stays untouched."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        index = self.rows.schema.get_field_index("split")
+        split = self.rows["split"]
+        joined = pc.if_else(pc.equal(split, "validation"), pa.scalar("train"), split)
+        return Splits(self.rows.set_column(index, "split", joined), self.side, self.strategy)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its bootstrap interval; ``n`` is the number of subjects behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of one model on one part, per subject too, so that two models can be paired."""
+
+    metrics: Mapping[str, Interval]
+    subjects: Sequence[str]
+    per_subject: Mapping[str, np.ndarray]  # metric -> float64 (len(subjects),)
+    slices: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+
+
+@dataclass
+class TrainingRun:
+    """What training needs and nothing of Dagster."""
+
+    folder: Path  # checkpoints; named by data version and config, so that a retry resumes
+    device: str = "cpu"
+    precision: str = "float64"
+    time_budget_s: float = 3600.0
+    preset: Literal["quick", "full"] = "quick"
+    seed: int = 0
+    log_metric: Callable[[str, float, int], None] = lambda name, value, step: None
+    progress: Callable[[str], None] = lambda message: None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+class Candidate(Protocol):
+    """One way to solve the family's tasks."""
+
+    name: str
+    is_baseline: bool
+    compute: Compute
+
+    def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
+        """The configurations that tuning tries, the default first."""
+
+    def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> Any:
+        """Fit on ``splits.part("train")`` and return the model."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing of the subject's own that pulled an answer in, and how much."""
+
+    because: str
+    weight: float
+
+
+class ModelFamily(Protocol):
+    """See the module docstring. All tables are ``pyarrow.Table``, keyed by asset key."""
+
+    name: str
+    purpose: str  # the consent it needs
+    inputs: Sequence[str]  # asset keys of the tables it reads; the first is the one it learns from
+    tasks: Sequence[Task]
+    candidates: Sequence[Candidate]
+
+    def split(self, tables: Mapping[str, pa.Table]) -> Splits:
+        """By time or by order, never at random over the future."""
+
+    def size(self, splits: Splits) -> Mapping[str, int]:
+        """The counts that ``Task.minimum`` speaks of."""
+
+    def leakage(self, splits: Splits) -> Mapping[str, int]:
+        """Rows that break the split, by the name of the rule; all zero when it holds."""
+
+    def evaluate(self, task: Task, model: Any, splits: Splits, part: Part) -> Evaluation:
+        """Metrics with intervals on ``part``; what came before ``part`` may be used as the query."""
+
+    def predict(self, model: Any, request: Any) -> Any:
+        """One answer with its reasons."""
+
+    def predict_all(self, model: Any, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """Answers for every subject, as the table of the family's insight."""
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Write the model as safetensors and JSON."""
+
+    def load(self, folder: Path) -> Any:
+        """Read it back, verified before anything is parsed."""
