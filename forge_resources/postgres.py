@@ -1,0 +1,173 @@
+"""PostgreSQL, the truth of a home: connections, Arrow in and out, tables rebuilt in one transaction.
+
+Bulk data travels as Arrow through ADBC (binary COPY both ways); everything else through psycopg.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from forge_core import events
+from forge_core.errors import ForgeError
+
+if TYPE_CHECKING:
+    import psycopg
+    import pyarrow as pa
+
+SCHEMAS = ("forge", "governance", "raw", "clean", "features", "embeddings", "insights", "reference")
+
+_INTERNAL = """
+create table if not exists forge.home (only_row boolean primary key default true check (only_row),
+    population text not null, since timestamptz not null default now());
+create table if not exists forge.exports (partition text primary key, sha256 text not null, source text not null,
+    subject text not null, file text not null, bytes bigint not null, registered_at timestamptz not null default now(),
+    status text not null default 'registered', code text, reason text, published_at timestamptz);
+create table if not exists forge.publications (partition text, kind text, rows bigint not null, new_rows bigint not null,
+    digest text not null, published_at timestamptz not null default now(), primary key (partition, kind));
+create table if not exists forge.members (partition text, member text, reader text, status text not null,
+    rows bigint not null default 0, quarantined bigint not null default 0, reasons jsonb not null default '{}',
+    primary key (partition, member));
+create table if not exists forge.versions (asset text primary key, state text not null, data_version text not null,
+    code_version text not null, inputs jsonb not null, note text, run_id text, built_at timestamptz not null default now());
+create table if not exists governance.consent (purpose text, subject text default '*', source text default '*',
+    state text not null, granted_by text not null, at timestamptz not null default now(), expires timestamptz,
+    primary key (purpose, subject, source));
+"""
+
+
+class Database:
+    """One PostgreSQL database. Nothing connects before the first use."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """A connection whose work is committed at the end, or not at all."""
+        import psycopg
+
+        try:
+            connection = psycopg.connect(self.url, options="-c timezone=UTC")
+        except psycopg.OperationalError as error:
+            raise ForgeError(
+                "FORGE-DATABASE-DOWN",
+                "The database does not answer.",
+                "The stack is not running or POSTGRES_URL points elsewhere.",
+                "Start it with `forge up`, or look at `forge doctor`.",
+            ) from error
+        with connection:
+            yield connection
+
+    @contextmanager
+    def arrow(self) -> Iterator[Any]:
+        """An ADBC cursor in one transaction: ``execute``, ``adbc_ingest``, ``fetch_arrow_table``."""
+        import adbc_driver_postgresql.dbapi as adbc
+
+        with adbc.connect(self.url) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute("set timezone = 'UTC'")
+                yield cursor
+            connection.commit()
+
+    def ensure(self) -> None:
+        """Create schemas and tables that are not there yet; safe to call at any time."""
+        with self.transaction() as connection:
+            connection.execute("select pg_advisory_xact_lock(4711)")  # two first starts at once
+            for schema in SCHEMAS:
+                connection.execute(f"create schema if not exists {schema}")
+            connection.execute(_INTERNAL)
+            for kind in events.KINDS:
+                for layer in ("raw", "clean"):
+                    connection.execute(events.create_table(kind, layer))
+                connection.execute(f"create index if not exists {kind}_export on raw.{kind} (export)")
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple]:
+        """All rows of a small query."""
+        with self.transaction() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def value(self, query: str, parameters: Sequence[Any] = ()) -> Any:
+        """The first column of the first row, or None."""
+        found = self.rows(query, parameters)
+        return found[0][0] if found else None
+
+    def read(self, query: str) -> pa.Table:
+        """The result of a query as Arrow; ``query`` is SQL of our own, never built from input."""
+        with self.arrow() as cursor:
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+
+    def table(self, address: str) -> pa.Table:
+        """A whole table as Arrow."""
+        return self.read(f"select * from {address}")
+
+    def exists(self, address: str) -> bool:
+        return self.value("select to_regclass(%s) is not null", (address,))
+
+    def write(self, address: str, rows: pa.Table) -> None:
+        """Replace a table by ``rows`` in one transaction."""
+        schema, _, name = address.partition(".")
+        with self.arrow() as cursor:
+            cursor.execute(f"create schema if not exists {schema}")
+            cursor.adbc_ingest(name, rows, mode="replace", db_schema_name=schema)
+
+    def rebuild(self, address: str, select: str, before: Iterable[str] = ()) -> None:
+        """Replace a table by the result of ``select`` in one transaction; ``before`` runs first in it."""
+        name = address.partition(".")[2]
+        with self.transaction() as connection:
+            for statement in before:
+                connection.execute(statement)
+            connection.execute(f"create table {address}__new as {select}")
+            connection.execute(f"drop table if exists {address}")
+            connection.execute(f"alter table {address}__new rename to {name}")
+
+    def content_version(self, address: str) -> str:
+        """A hash of a table's content, whatever the order of its rows: the asset's data version."""
+        found = self.rows(
+            "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0),"
+            f" coalesce(sum(hashtextextended(t::text, 1)::numeric), 0) from {address} t"
+        )
+        return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+    def count(self, address: str, where: str = "true") -> int:
+        return self.value(f"select count(*) from {address} where {where}")
+
+    def find(self, subject: str | None = None, source: str | None = None) -> dict[str, int]:
+        """Rows per table that carry the subject (plain in raw, pseudonym elsewhere) or the source."""
+        found = {}
+        for address, columns in self._personal_tables().items():
+            wanted = {"subject": subject, "source": source}
+            asked = {c: v for c, v in wanted.items() if v is not None}
+            if set(asked) <= columns:
+                where = " and ".join(f"{c} = %s" for c in asked)
+                count = self.value(f"select count(*) from {address} where {where}", tuple(asked.values()))
+                if count:
+                    found[address] = count
+        return found
+
+    def erase(self, subject: str | None = None, source: str | None = None) -> dict[str, int]:
+        """Delete what :meth:`find` finds, in one transaction; returns the rows deleted per table."""
+        if subject is None and source is None:
+            raise ValueError("erase needs a subject or a source")
+        found = self.find(subject, source)
+        asked = {c: v for c, v in {"subject": subject, "source": source}.items() if v is not None}
+        where = " and ".join(f"{c} = %s" for c in asked)
+        with self.transaction() as connection:
+            for address in found:
+                connection.execute(f"delete from {address} where {where}", tuple(asked.values()))
+        return found
+
+    def _personal_tables(self) -> dict[str, set[str]]:
+        """Tables with a subject or source column outside Forge's own bookkeeping."""
+        rows = self.rows(
+            "select table_schema || '.' || table_name, column_name from information_schema.columns"
+            " where table_schema not in ('pg_catalog', 'information_schema', 'forge', 'governance')"
+            " and column_name in ('subject', 'source') order by 1"
+        )
+        tables: dict[str, set[str]] = {}
+        for address, column in rows:
+            tables.setdefault(address, set()).add(column)
+        return tables
