@@ -12,9 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from forge_core.evaluation.intervals import Interval
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+__all__ = [
+    "Candidate",
+    "Compute",
+    "Evaluation",
+    "Interval",
+    "ModelFamily",
+    "Part",
+    "Reason",
+    "Splits",
+    "Task",
+    "TrainingRun",
+]
 
 Part = Literal["train", "validation", "test"]
 Compute = Literal["cpu", "cpu_heavy", "gpu"]
@@ -57,16 +72,6 @@ class Splits:
         split = self.rows["split"]
         joined = pc.if_else(pc.equal(split, "validation"), pa.scalar("train"), split)
         return Splits(self.rows.set_column(index, "split", joined), self.side, self.strategy)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with its bootstrap interval; ``n`` is the number of subjects behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True)

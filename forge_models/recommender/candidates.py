@@ -1,0 +1,69 @@
+"""The candidates of the recommender: EASE, and item-kNN and popularity as the baselines it must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from forge_models.family import Compute, Splits, TrainingRun
+
+if TYPE_CHECKING:
+    from forge_models.recommender.models import EaseModel, ItemKnnModel, PopularityModel
+
+# EASE holds one float64 matrix of max_items squared: 8,000 items are 512 MB and some 10 s on two cores.
+MAX_ITEMS = 8_000
+# 400 is near the best on MovieLens; small cohorts want less, large ones more. Best guesses first.
+LAMBDAS = (400.0, 100.0, 1000.0, 50.0, 200.0, 2000.0)
+
+
+class Ease:
+    """EASE, the shallow linear autoencoder (Steck, WWW 2019); one closed-form solve."""
+
+    name = "ease"
+    is_baseline = False
+    compute: Compute = "cpu_heavy"
+
+    def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
+        chosen = LAMBDAS[:4] if preset == "quick" else LAMBDAS
+        return [{"lambda": value, "max_items": MAX_ITEMS} for value in chosen]
+
+    def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> EaseModel:
+        from forge_models.recommender.ease import fit
+
+        return fit(splits.part("train"), float(config["lambda"]), int(config["max_items"]), run)
+
+
+class ItemKnn:
+    """Item-based nearest neighbours (Sarwar et al. 2001): shrunk cosine, the top neighbours of each item."""
+
+    name = "item_knn"
+    is_baseline = True
+    compute: Compute = "cpu"
+
+    def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
+        default = [{"neighbours": 100, "shrinkage": 10.0}]
+        more = [{"neighbours": 50, "shrinkage": 100.0}, {"neighbours": 200, "shrinkage": 10.0}]
+        return default if preset == "quick" else default + more
+
+    def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> ItemKnnModel:
+        from forge_models.recommender.item_knn import fit
+
+        return fit(splits.part("train"), int(config["neighbours"]), float(config["shrinkage"]), run)
+
+
+class Popularity:
+    """The items most subjects know; the same for everybody."""
+
+    name = "popularity"
+    is_baseline = True
+    compute: Compute = "cpu"
+
+    def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
+        return [{}]
+
+    def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> PopularityModel:
+        from forge_models.recommender.interactions import encode
+        from forge_models.recommender.models import PopularityModel
+
+        data = encode(splits.part("train"))
+        return PopularityModel(data.items, data.subjects_per_item, len(data.subjects), {})
