@@ -1,0 +1,145 @@
+"""The exports of a home: registered with a copy named by content, published once, never half.
+
+Registering is what ``forge ingest`` and the inbox sensor do; publishing is what the raw assets do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forge_core.errors import ForgeError, UsageError
+from forge_resources.postgres import Database
+
+if TYPE_CHECKING:
+    from forge_core.archives import Limits
+
+PARTITION_KEY = re.compile(r"[a-z0-9]{1,24}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A registered export: its partition key, whose it is, and where its copy lies."""
+
+    partition: str
+    source: str
+    subject: str
+    path: Path
+    bytes: int
+    status: str
+    population: str
+    new: bool = False
+
+
+class Exports:
+    """The registry ``forge.exports`` and the folder ``FORGE_HOME/exports``."""
+
+    def __init__(self, database: Database, home: Path, limits: Limits | None = None) -> None:
+        from forge_core.archives import Limits
+
+        self.database, self.folder, self.limits = database, Path(home) / "exports", limits or Limits()
+
+    def register(self, path: Path, subject: str | None = None) -> Export:
+        """Check an archive, keep a copy, guard the population; the same archive again is the same export."""
+        from forge_core import archives, sources
+
+        with archives.open_archive(path, self.limits) as archive:
+            found = sources.survey(archive, subject)
+        if not found.claims:
+            raise UsageError(
+                "FORGE-EXPORT-NOTHING-KNOWN",
+                "Nothing in this export is of a kind that Forge reads.",
+                f"{len(found.skipped)} files were looked at.",
+                "See docs/quickstart.md for the exports it knows.",
+            )
+        self.database.ensure()
+        self._guard_population(found.population)
+        digest = archives.digest(path)
+        partition = check_partition_key(f"{found.source}-{digest[:12]}")
+        owner = subject or found.account or "me"
+        known = self.get(partition)
+        if known is not None:
+            if known.subject != owner and subject is not None:
+                raise UsageError(
+                    "FORGE-EXPORT-OTHER-SUBJECT",
+                    "This export is already registered under another subject.",
+                    "One export belongs to one subject.",
+                    "Leave --as out, or erase the first registration.",
+                )
+            return known
+        copy = archives.preserve(path, self.folder)
+        with self.database.transaction() as connection:
+            connection.execute(
+                "insert into forge.exports (partition, sha256, source, subject, file, bytes) values (%s,%s,%s,%s,%s,%s)"
+                " on conflict (partition) do nothing",
+                (partition, digest, found.source, owner, copy.name, copy.stat().st_size),
+            )
+        export = self.get(partition)
+        assert export is not None  # inserted by us or by whoever was faster
+        return Export(**{**export.__dict__, "new": True})
+
+    def _guard_population(self, population: str) -> None:
+        with self.database.transaction() as connection:
+            connection.execute(
+                "insert into forge.home (population) values (%s) on conflict (only_row) do nothing", (population,)
+            )
+            there = connection.execute("select population from forge.home").fetchone()
+        if there and there[0] != population:
+            raise UsageError(
+                "FORGE-POPULATION",
+                f"This home holds a {there[0]} population, the export is {population}.",
+                "What learns together must be of one population.",
+                f"Open a second home: FORGE_HOME=.forge/{population.replace(':', '-')} forge ingest …",
+            )
+
+    def population(self) -> str | None:
+        return self.database.value("select population from forge.home")
+
+    def get(self, partition: str) -> Export | None:
+        rows = self.database.rows(
+            "select partition, source, subject, file, bytes, status from forge.exports where partition = %s",
+            (partition,),
+        )
+        return self._export(rows[0]) if rows else None
+
+    def all(self) -> list[Export]:
+        rows = self.database.rows(
+            "select partition, source, subject, file, bytes, status from forge.exports order by registered_at, 1"
+        )
+        return [self._export(row) for row in rows]
+
+    def _export(self, row: tuple) -> Export:
+        partition, source, subject, file, size, status = row
+        return Export(partition, source, subject, self.folder / file, size, status, self.population() or "")
+
+    def refuse(self, partition: str, error: ForgeError) -> None:
+        """A bad export publishes nothing and says why; what other exports published stays."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "update forge.exports set status = 'refused', code = %s, reason = %s where partition = %s",
+                (error.code, f"{error.what} {error.why}".strip(), partition),
+            )
+
+    def record_members(self, partition: str, members: list[tuple[str, str, str, int, int, dict[str, int]]]) -> None:
+        """Each member's outcome: (member, reader, status, rows, quarantined, reasons)."""
+        with self.database.transaction() as connection, connection.cursor() as cursor:
+            cursor.execute("delete from forge.members where partition = %s", (partition,))
+            cursor.executemany(
+                "insert into forge.members values (%s, %s, %s, %s, %s, %s, %s)",
+                [(partition, *row[:5], json.dumps(row[5])) for row in members],
+            )
+
+
+def check_partition_key(key: str) -> str:
+    """The key itself, if it has the form of one: nothing else is ever registered."""
+    if not PARTITION_KEY.fullmatch(key):
+        raise UsageError(
+            "FORGE-PARTITION-KEY",
+            "This is not the key of an export.",
+            "Keys are made by Forge: <source>-<12 hexadecimal digits>.",
+            "Register an export with `forge ingest PATH`.",
+        )
+    return key
