@@ -1,0 +1,98 @@
+"""All stores of a home in one hand, each made when first asked for. Works inside a Dagster run and without one."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from forge_resources.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from forge_resources.consent import Consent
+    from forge_resources.exports import Exports
+    from forge_resources.postgres import Database
+    from forge_resources.registry import Registry
+    from forge_resources.tracking import Tracking
+    from forge_resources.vault import Vault
+    from forge_resources.vectors import Vectors
+    from forge_resources.versions import Versions
+
+
+class Stores:
+    """``stores.database``, ``.exports``, ``.consent``, ``.versions``, ``.vault``, ``.vectors``, ``.tracking``,
+    ``.registry``; the settings are read when the first is asked for."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        if settings is not None:
+            self.settings = settings
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings()
+
+    @cached_property
+    def database(self) -> Database:
+        from forge_core.errors import ForgeError
+        from forge_resources.postgres import Database
+
+        if not self.settings.postgres_url:
+            raise ForgeError(
+                "FORGE-STACK-DOWN",
+                "No database is known to this process.",
+                "POSTGRES_URL is not set, so the stack was not started for it.",
+                'Use `forge up`, or run `eval "$(forge env)"` first.',
+            )
+        return Database(self.settings.postgres_url)
+
+    @cached_property
+    def exports(self) -> Exports:
+        from forge_core.archives import Limits
+        from forge_resources.exports import Exports
+
+        s = self.settings
+        limits = Limits(
+            max_ratio=s.archive_max_ratio,
+            max_members=s.archive_max_members,
+            max_nesting=s.archive_max_nesting,
+            free_disk_reserve=s.archive_free_disk_reserve,
+        )
+        return Exports(self.database, s.home, limits)
+
+    @cached_property
+    def consent(self) -> Consent:
+        from forge_resources.consent import Consent
+
+        return Consent(self.database)
+
+    @cached_property
+    def versions(self) -> Versions:
+        from forge_resources.versions import Versions
+
+        return Versions(self.database)
+
+    @cached_property
+    def vault(self) -> Vault:
+        from forge_resources.vault import Vault
+
+        return Vault(self.settings.home)
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        from forge_resources.vectors import Vectors
+
+        return Vectors(self.database)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        from forge_resources.tracking import Tracking
+
+        uri = self.settings.mlflow_tracking_uri or ""
+        artifacts = os.environ.get("MLFLOW_ARTIFACTS") or str(self.settings.home / "mlflow-artifacts")
+        return Tracking(uri, artifacts)
+
+    @cached_property
+    def registry(self) -> Registry:
+        from forge_resources.registry import Registry
+
+        return Registry(self.tracking)

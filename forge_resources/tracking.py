@@ -1,0 +1,68 @@
+"""MLflow as the one tracker: a run per family and Dagster run, found again from any step or process.
+
+dagster-mlflow 0.29.27 ends the MLflow run with every step under MLflow 3 (the exit hook it unregisters is
+no longer the one MLflow registers). So nothing here uses MLflow's global active run: every call names its
+run, and only :meth:`finish` ends it. The tag ``dagster_run_id`` is the one that dagster-mlflow uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+TAG = "dagster_run_id"
+
+
+class Tracking:
+    """Runs, parameters and metrics. ``uri`` is MLflow's store, ``artifacts`` a folder or URL."""
+
+    def __init__(self, uri: str, artifacts: str) -> None:
+        self.uri, self.artifacts = uri, artifacts
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        import logging
+
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # the first use creates the schema
+        from mlflow.tracking import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    def experiment(self, family: str) -> str:
+        """The id of the family's experiment, made on first use."""
+        found = self.client.get_experiment_by_name(family)
+        if found is not None:
+            return found.experiment_id
+        location = self.artifacts if "://" in self.artifacts else Path(self.artifacts).as_uri()
+        return self.client.create_experiment(family, artifact_location=f"{location}/{family}")
+
+    def run(self, family: str, dagster_run_id: str, tags: Mapping[str, str] | None = None) -> str:
+        """The MLflow run of this Dagster run: opened once, resumed by every later step."""
+        experiment = self.experiment(family)
+        found = self.client.search_runs([experiment], f"tags.{TAG} = '{dagster_run_id}'", max_results=1)
+        if found:
+            return found[0].info.run_id
+        return self.client.create_run(experiment, tags={TAG: dagster_run_id, **(tags or {})}).info.run_id
+
+    def log(
+        self, run: str, metrics: Mapping[str, float] | None = None, params: Mapping[str, Any] | None = None
+    ) -> None:
+        """Metrics and parameters in one request. MLflow has no ``@`` in names: ``ndcg@10`` is ``ndcg_at_10``."""
+        import time
+
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run,
+            metrics=[Metric(k.replace("@", "_at_"), float(v), now, 0) for k, v in (metrics or {}).items()],
+            params=[Param(k, str(v)) for k, v in (params or {}).items()],
+        )
+
+    def finish(self, run: str, status: str = "FINISHED") -> None:
+        self.client.set_terminated(run, status)
