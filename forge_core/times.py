@@ -1,0 +1,210 @@
+"""Times as exports write them, made UTC microseconds, with a flag wherever something is doubtful.
+
+Nothing becomes "now" and nothing is guessed: a time that cannot be is unknown and flagged, a text in
+an unknown layout is ``None`` and the reader sets the record aside.
+"""
+
+from __future__ import annotations
+
+import re
+import time as clock
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from forge_core.events import TimeFlag
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+# Exports are made on clocks that may run ahead a little; the structure check allows two days.
+AHEAD = DAY
+
+
+class Moment(NamedTuple):
+    """UTC microseconds since 1970, the zone as exported, and why the time is doubtful."""
+
+    micros: int | None
+    zone: str | None = None
+    flag: str | None = None
+
+
+UNKNOWN = Moment(None, None, TimeFlag.UNKNOWN.value)
+
+# Hours from UTC of the zone names Google writes. One export uses one offset, that of the day it was
+# made, for all of its dates: a name is an offset here, never a place with a summer time. Names that
+# several places use have the meaning CLDR gives them in English exports; the other places are written
+# there as GMT+2, GMT+8, …
+ZONES: dict[str, float] = {
+    "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "BST": 1, "IST": 5.5,
+    "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2, "EET": 2, "EEST": 3, "MSK": 3, "TRT": 3,
+    "NST": -3.5, "NDT": -2.5, "AST": -4, "ADT": -3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5,
+    "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10, "HDT": -9,
+    "JST": 9, "KST": 9, "SGT": 8, "HKT": 8, "PHT": 8, "WIB": 7, "ICT": 7, "SAST": 2, "EAT": 3, "WAT": 1,
+    "CAT": 2, "BRT": -3, "ART": -3, "CLT": -4, "CLST": -3, "COT": -5, "PET": -5, "VET": -4,
+    "AEST": 10, "AEDT": 11, "ACST": 9.5, "ACDT": 10.5, "AWST": 8, "NZST": 12, "NZDT": 13,
+}  # fmt: skip
+
+_OFFSET = re.compile(r"(?:GMT|UTC)?([+\-\u2212])(\d{1,2})(?::?(\d\d))?\Z")
+
+
+def offset(zone: str) -> int | None:
+    """Microseconds east of UTC of ``CET`` or ``GMT+02:00``; None where no table knows it."""
+    if zone in ZONES:
+        return int(ZONES[zone] * 3600 * SECOND)
+    match = _OFFSET.match(zone)
+    if not match or int(match[2]) > 14:
+        return None
+    minutes = int(match[2]) * 60 + int(match[3] or 0)
+    return (minutes if match[1] == "+" else -minutes) * 60 * SECOND
+
+
+def plausible(micros: int, zone: str | None = None, flag: str | None = None) -> Moment:
+    """The moment, or an unknown one where it lies before 1970-01-02 or in the future."""
+    if DAY <= micros <= clock.time_ns() // 1000 + AHEAD:
+        return Moment(micros, zone, flag)
+    return Moment(None, zone, TimeFlag.IMPLAUSIBLE.value)
+
+
+def parse_epoch(value: int | float | str) -> Moment | None:
+    """A number of seconds, milli-, micro- or nanoseconds since 1970, told apart by magnitude.
+
+    Each unit covers the years 1973 to 5138 of the next finer one, so plausible times are never mixed up.
+    """
+    if isinstance(value, str):
+        if not re.fullmatch(r"-?[0-9]{1,20}(?:\.[0-9]{1,12})?", value.strip()):
+            return None
+        value = float(value) if "." in value else int(value)
+    if isinstance(value, float):
+        if not abs(value) < 1e20:  # NaN and the infinities too
+            return None
+        if value.is_integer():
+            value = int(value)
+    size = abs(value)
+    if size < 10**11:
+        return plausible(int(value * SECOND), "UTC")
+    if size < 10**14:
+        return plausible(int(value * 1000), "UTC")
+    if size < 10**17:
+        return plausible(int(value), "UTC")
+    return plausible(int(value) // 1000, "UTC")
+
+
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?\Z"
+)
+
+
+def parse_iso(text: str) -> Moment | None:
+    """``2021-09-30T01:44:33.123Z`` and its relatives; None where the layout is another."""
+    match = _ISO.match(text.strip()) if len(text) < 64 else None
+    if not match:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = match.groups(default="")
+    flag = None
+    if second == "60":
+        second, flag = "59", TimeFlag.LEAP_SECOND.value
+    try:
+        base = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC)
+    except ValueError:
+        return None
+    micros = int(base.timestamp()) * SECOND + int(fraction[:6].ljust(6, "0") or 0)
+    if not zone:
+        return plausible(micros, None, flag or TimeFlag.NO_ZONE.value)
+    if zone in ("Z", "UTC"):
+        return plausible(micros, "UTC", flag)
+    east = offset(zone)
+    if east is None:
+        return plausible(micros, zone, flag or TimeFlag.UNKNOWN_ZONE.value)
+    return plausible(micros - east, zone, flag)
+
+
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        ("Jan January", "Feb February", "Mar March", "Apr April", "May", "Jun June", "Jul July", "Aug August",
+         "Sep Sept September", "Oct October", "Nov November", "Dec December"), 1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_DAY_US = re.compile(r"([A-Z][a-z]{2,8})\.? (\d{1,2}), (\d{4})\Z")
+_DAY_GB = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2,8})\.? (\d{4})\Z")
+_TIME = re.compile(r"(\d{1,2}):(\d\d):(\d\d)(?: ([AaPp])\.?[Mm]\.?)?(?: (\S{1,12}))?\Z")
+_CACHE_MAX = 100_000  # a day has 86,400 seconds
+
+
+class HtmlDates:
+    """``Apr 19, 1998, 4:11:23 PM UTC`` in bulk: each day and each time of day is worked out once."""
+
+    def __init__(self) -> None:
+        self._days: dict[str, int | None] = {}
+        self._times: dict[str, tuple[int, str | None, str | None] | None] = {}
+        self._latest = clock.time_ns() // 1000 + AHEAD
+
+    def parse(self, text: str) -> Moment | None:
+        """The moment, or None where the layout (a language, a year with five digits) is not known."""
+        day_text, _, time_text = text.rpartition(", ")
+        day = self._days.get(day_text)
+        time = self._times.get(time_text)
+        if day is None or time is None:
+            day, time = self._day(day_text), self._time(time_text)
+            if day is None or time is None:
+                return None
+        micros = day + time[0]
+        if DAY <= micros <= self._latest:
+            return Moment(micros, time[1], time[2])
+        return Moment(None, time[1], TimeFlag.IMPLAUSIBLE.value)
+
+    def _day(self, text: str) -> int | None:
+        if text not in self._days:
+            if len(self._days) > _CACHE_MAX:
+                self._days.clear()
+            self._days[text] = _day(_plain(text))
+        return self._days[text]
+
+    def _time(self, text: str) -> tuple[int, str | None, str | None] | None:
+        if text not in self._times:
+            if len(self._times) > _CACHE_MAX:
+                self._times.clear()
+            self._times[text] = _time(_plain(text))
+        return self._times[text]
+
+
+def _plain(text: str) -> str:
+    """Narrow and non-breaking spaces (U+202F, U+00A0, …) are spaces, direction marks are nothing."""
+    return " ".join(text.replace("\u200e", "").replace("\u200f", "").split())
+
+
+def _day(text: str) -> int | None:
+    if match := _DAY_US.match(text):
+        month, day, year = match.groups()
+    elif match := _DAY_GB.match(text):
+        day, month, year = match.groups()
+    else:
+        return None
+    try:
+        return int(datetime(int(year), MONTHS[month], int(day), tzinfo=UTC).timestamp()) * SECOND
+    except (ValueError, KeyError):
+        return None
+
+
+def _time(text: str) -> tuple[int, str | None, str | None] | None:
+    """(microseconds to add to the day in UTC, zone, flag)."""
+    match = _TIME.match(text)
+    if not match:
+        return None
+    hour, minute, second = int(match[1]), int(match[2]), int(match[3])
+    zone, flag = match[5], None
+    if match[4]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if match[4] in "Pp" else 0)
+    if second == 60:
+        second, flag = 59, TimeFlag.LEAP_SECOND.value
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    micros = (hour * 3600 + minute * 60 + second) * SECOND
+    if zone is None:
+        return micros, None, flag or TimeFlag.NO_ZONE.value
+    east = offset(zone)
+    if east is None:
+        return micros, zone, flag or TimeFlag.UNKNOWN_ZONE.value
+    return micros - east, zone, flag
