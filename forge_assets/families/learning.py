@@ -1,0 +1,283 @@
+"""The learning half of a family's bundle: training_set, tuning, model."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetsDefinition,
+    MaterializeResult,
+    MetadataValue,
+    ResourceParam,
+    asset,
+)
+
+from forge_assets import pictures
+from forge_assets.automation import FRESH
+from forge_assets.compute import HEAVY, LIGHT, RETRIES
+from forge_assets.families.bundle import VERSION, Bundle, digest
+from forge_assets.outcome import built, key, refused
+from forge_assets.outcome import keys as as_keys
+from forge_assets.schema import table_metadata
+from forge_core.errors import ForgeError
+from forge_models.family import Splits
+from forge_resources.registry import CHALLENGER, CHAMPION
+from forge_resources.stores import Stores
+
+
+def training_set(bundle: Bundle) -> AssetsDefinition:
+    family, asset_key = bundle.family, bundle.key("training_set")
+    depends_on = [*family.inputs, bundle.consent]
+
+    @asset(
+        key=key(asset_key),
+        deps=as_keys(depends_on),
+        group_name=family.name,
+        code_version=VERSION,
+        kinds={"postgres"},
+        tags={"layer": "families"},
+        description=f"The rows that consent to {family.purpose} allows, split so that nothing sees its future.",
+        output_required=False,
+        check_specs=[
+            AssetCheckSpec("ready", asset=key(asset_key), description="Consent is there, and data enough to learn."),
+            AssetCheckSpec("no_leakage", asset=key(asset_key), blocking=True, description="The split holds."),
+        ],
+        op_tags=LIGHT,
+        retry_policy=RETRIES,
+        automation_condition=FRESH,
+    )
+    def build(
+        context: AssetExecutionContext, stores: ResourceParam[Stores]
+    ) -> Iterator[MaterializeResult | AssetCheckResult]:
+        provenance = bundle.provenance(stores, "training_set", depends_on, context.run_id)
+        tables = bundle.consented_inputs(stores)
+        everything = stores.database.count(family.inputs[0].replace("/", "."))
+        splits = family.split(tables)
+        size = dict(family.size(splits))
+        short = {
+            name: f"{size.get(name, 0)} of {least}"
+            for task in family.tasks
+            for name, least in task.minimum.items()
+            if size.get(name, 0) < least
+        }
+        if everything and not splits.rows.num_rows:
+            reason = f"No consent for the purpose '{family.purpose}': grant it with `forge ingest … --consent all`."
+            yield refused(stores, provenance, "ready", reason, {"rows_without_consent": everything})
+            return
+        if short:
+            needed = ", ".join(f"{what}: {have}" for what, have in short.items())
+            reason = f"Learning mode: not enough data yet ({needed}). Nothing is trained until there is."
+            yield refused(stores, provenance, "ready", reason, {**size, "learning_mode": True})
+            return
+        bundle.write_splits(stores, splits)
+        leaks = dict(family.leakage(splits))
+        broken = [rule for rule, count in leaks.items() if count]
+        checks = [
+            AssetCheckResult(
+                check_name="no_leakage",
+                passed=not broken,
+                description=f"Broken: {', '.join(broken)}." if broken else f"{len(leaks)} rules hold.",
+                metadata=leaks,
+            ),
+            AssetCheckResult(check_name="ready", passed=True, description="Consented, and enough.", metadata=size),
+        ]
+        version = digest(
+            stores.database.content_version(bundle.table("training_set")),
+            [provenance.inputs.get(side) for side in family.inputs[1:]],
+        )
+        metadata = {
+            **table_metadata(stores.database, bundle.table("training_set")),
+            **size,
+            "split": splits.strategy,
+            "purpose": family.purpose,
+            "without_consent": everything - splits.rows.num_rows,
+        }
+        yield built(stores, provenance, version, metadata, checks)
+
+    return build
+
+
+def tuning(bundle: Bundle) -> AssetsDefinition:
+    family, asset_key = bundle.family, bundle.key("tuning")
+    depends_on = [bundle.key("training_set")]
+
+    @asset(
+        key=key(asset_key),
+        deps=as_keys(depends_on),
+        group_name=family.name,
+        code_version=VERSION,
+        kinds={"mlflow"},
+        tags={"layer": "families"},
+        description="Every candidate's configurations, fitted on the train part and scored on the validation part.",
+        op_tags=HEAVY,
+        retry_policy=RETRIES,
+        automation_condition=FRESH,
+    )
+    def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
+        provenance = bundle.provenance(stores, "tuning", depends_on, context.run_id)
+        data_version = provenance.inputs[depends_on[0]]
+        splits = bundle.splits(stores)
+        rows = [row for task in family.tasks for row in _search(context, stores, bundle, splits, task, data_version)]
+        stores.database.write(bundle.table("tuning"), pa.Table.from_pylist(rows))
+        run = stores.tracking.run(family.name, context.run_id, {"training_set": data_version})
+        best = {r["candidate"]: r for r in rows if r["best"]}
+        stores.tracking.log(
+            run,
+            {f"validation_{name}_{r['metric']}": r["value"] for name, r in best.items()},
+            {f"{name}_{k}": v for name, r in best.items() for k, v in json.loads(r["config"]).items()},
+        )
+        metric = family.tasks[0].metric
+        tried = {
+            name: [(_words(r["config"]), r["value"]) for r in rows if r["candidate"] == name]
+            for name in best
+            if sum(r["candidate"] == name for r in rows) > 1
+        }
+        metadata: dict[str, Any] = {
+            "tried": len(rows),
+            "preset": stores.settings.preset,
+            "best": MetadataValue.md(
+                f"| candidate | config | validation {metric} |\n|---|---|---|\n"
+                + "\n".join(f"| {n} | {_words(r['config'])} | {r['value']:.4f} |" for n, r in best.items())
+            ),
+        }
+        if tried:
+            metadata["score_by_hyperparameter"] = MetadataValue.md(pictures.by_hyperparameter(tried, metric))
+        # not how long it took: the same data gives the same version
+        version = digest([{k: v for k, v in r.items() if k != "seconds"} for r in rows])
+        return built(stores, provenance, version, metadata)
+
+    return build
+
+
+def _search(context: Any, stores: Stores, bundle: Bundle, splits: Splits, task: Any, data_version: str) -> list[dict]:
+    """One row per configuration tried; the best of each candidate is marked."""
+    rows: list[dict] = []
+    for candidate in bundle.family.candidates:
+        scored = []
+        for config in candidate.configs(stores.settings.preset):
+            began = time.monotonic()
+            run = bundle.training_run(stores, data_version, candidate.name, config)
+            model = candidate.fit(splits, config, run)
+            value = bundle.family.evaluate(task, model, splits, "validation").metrics[task.metric].value
+            seconds = time.monotonic() - began
+            context.log.info(f"{candidate.name} {_words(json.dumps(dict(config)))}: {task.metric} {value:.4f}, {seconds:.1f} s")
+            scored.append(
+                {
+                    "task": task.name,
+                    "candidate": candidate.name,
+                    "config": json.dumps(dict(config), sort_keys=True),
+                    "metric": task.metric,
+                    "value": float(value),
+                    "seconds": seconds,
+                    "is_baseline": candidate.is_baseline,
+                    "best": False,
+                }
+            )
+        pick = max if task.higher_is_better else min
+        pick(scored, key=lambda row: row["value"])["best"] = True
+        rows += scored
+    return rows
+
+
+def _words(config: str) -> str:
+    """``{"lambda": 400.0}`` as ``lambda=400``."""
+    return ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in json.loads(config).items()) or "–"
+
+
+def model(bundle: Bundle) -> AssetsDefinition:
+    family, asset_key = bundle.family, bundle.key("model")
+    depends_on = [bundle.key("training_set"), bundle.key("tuning")]
+
+    @asset(
+        key=key(asset_key),
+        deps=as_keys(depends_on),
+        group_name=family.name,
+        code_version=VERSION,
+        kinds={"mlflow", "safetensors"},
+        tags={"layer": "families"},
+        description="Each candidate fitted once more with its best configuration, on train and validation rows;"
+        " the best one that is no baseline is registered as challenger.",
+        op_tags=HEAVY,
+        retry_policy=RETRIES,
+        automation_condition=FRESH,
+    )
+    def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
+        from forge_models import artifact
+
+        provenance = bundle.provenance(stores, "model", depends_on, context.run_id)
+        generation = digest(provenance.inputs)
+        folder = bundle.artifacts(stores, generation)
+        splits = bundle.splits(stores).refit()
+        best = {
+            name: (json.loads(config), value, baseline)
+            for name, config, value, baseline in stores.database.rows(
+                f"select candidate, config, value, is_baseline from {bundle.table('tuning')} where best"
+            )
+        }
+        sign = 1 if family.tasks[0].higher_is_better else -1
+        chosen = max((n for n, b in best.items() if not b[2]), key=lambda n: sign * best[n][1])
+        rows = []
+        for candidate in family.candidates:
+            config, _, baseline = best[candidate.name]
+            began = time.monotonic()
+            run = bundle.training_run(stores, generation, candidate.name, config)
+            family.save(candidate.fit(splits, config, run), folder / candidate.name)
+            rows.append(
+                {
+                    "candidate": candidate.name,
+                    "config": json.dumps(config, sort_keys=True),
+                    "generation": generation,
+                    "digest": artifact.digest(folder / candidate.name),
+                    "seconds": time.monotonic() - began,
+                    "bytes": sum(f.stat().st_size for f in (folder / candidate.name).iterdir()),
+                    "is_baseline": baseline,
+                    "chosen": candidate.name == chosen,
+                }
+            )
+        stores.database.write(bundle.table("model"), pa.Table.from_pylist(rows))
+        mine = next(r for r in rows if r["chosen"])
+        version = _register(stores, bundle, mine, context.run_id, provenance.inputs[depends_on[0]])
+        listed = "\n".join(
+            f"| {r['candidate']}{' **(chosen)**' if r['chosen'] else ''} | {_words(r['config'])} | {r['seconds']:.1f} s"
+            f" | {r['bytes'] / 1e6:.1f} MB |"
+            for r in rows
+        )
+        return built(
+            stores,
+            provenance,
+            digest([r["digest"] for r in rows]),
+            {
+                "challenger": f"{family.name} v{version} ({chosen})",
+                "digest": mine["digest"],
+                "candidates": MetadataValue.md(f"| candidate | config | fitted in | size |\n|---|---|---|---|\n{listed}"),
+            },
+        )
+
+    return build
+
+
+def _register(stores: Stores, bundle: Bundle, chosen: dict, run_id: str, data_version: str) -> str:
+    """The registry version of this artifact; the very same artifact is not registered twice."""
+    family, registry = bundle.family, stores.registry
+    for alias in (CHALLENGER, CHAMPION):
+        version = registry.version(family.name, alias)
+        if version and registry.tags(family.name, version).get("digest") == chosen["digest"]:
+            return version
+    folder = bundle.artifacts(stores, chosen["generation"]) / chosen["candidate"]
+    if not folder.is_dir():
+        raise ForgeError("FORGE-MODEL-GONE", "The artifact that was just written is not there.")
+    run = stores.tracking.run(family.name, run_id)
+    tags = {
+        "digest": chosen["digest"],
+        "candidate": chosen["candidate"],
+        "config": chosen["config"],
+        "training_set": data_version,
+        "consent": f"{bundle.consent}@{stores.consent.version(family.purpose)}",
+        "dagster_run_id": run_id,
+    }
+    return registry.register(family.name, folder, run, tags)

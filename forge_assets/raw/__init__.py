@@ -1,0 +1,115 @@
+"""``raw/<kind>``: events as exported, typed, one table per kind, partitioned by export.
+
+One multi-asset reads an archive once and materializes every kind for it, empty ones too. A bad export
+publishes zero rows and its reason and still materializes, so that one bad archive blocks no other.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetSpec,
+    BackfillPolicy,
+    DataVersion,
+    Failure,
+    MaterializeResult,
+    ResourceParam,
+    multi_asset,
+)
+
+from forge_assets.compute import LIGHT, RETRIES
+from forge_assets.outcome import key
+from forge_assets.partitions import EXPORTS
+from forge_assets.schema import column_schema
+from forge_core import events, keys
+from forge_core.errors import ForgeError
+from forge_resources.exports import check_partition_key
+from forge_resources.publishing import Published, publish
+from forge_resources.stores import Stores
+
+VERSION = "1"
+READABLE = "every_export_readable"
+
+
+@multi_asset(
+    name="raw_export",
+    specs=[
+        AssetSpec(
+            key(keys.raw(kind)),
+            description=f"{events.KINDS[kind].about.capitalize()}: as exported, typed, once.",
+            group_name="raw",
+            code_version=VERSION,
+            partitions_def=EXPORTS,
+            kinds={"postgres"},
+            tags={"layer": "raw"},
+            metadata={"dagster/table_name": keys.table(keys.raw(kind)), "dagster/column_schema": column_schema(kind)},
+        )
+        for kind in keys.KINDS
+    ],
+    check_specs=[
+        AssetCheckSpec(READABLE, asset=key(keys.raw(keys.KINDS[0])), description="No export of this run was refused.")
+    ],
+    partitions_def=EXPORTS,
+    backfill_policy=BackfillPolicy.single_run(),
+    op_tags=LIGHT,
+    retry_policy=RETRIES,
+)
+def raw_export(
+    context: AssetExecutionContext, stores: ResourceParam[Stores]
+) -> Iterator[MaterializeResult | AssetCheckResult]:
+    """Publish the registered exports of this run, one transaction each."""
+    stores.database.ensure()
+    done: list[Published] = []
+    for number, partition in enumerate(context.partition_keys, start=1):
+        published = publish(stores.database, stores.exports, _registered(stores, partition))
+        done.append(published)
+        new = sum(p.new_rows for p in published.kinds.values())
+        rows = sum(p.rows for p in published.kinds.values())
+        context.log.info(
+            f"{number}/{len(context.partition_keys)} {partition}: {rows} rows, {new} new, "
+            f"{published.quarantined} quarantined"
+            + (f", refused: {published.error.code}" if published.error else "")
+        )
+    for kind in keys.KINDS:
+        for published in done:
+            context.add_asset_metadata(_numbers(published, kind), key(keys.raw(kind)), published.export.partition)
+        digests = [p.kinds[kind].digest if kind in p.kinds else "refused" for p in done]
+        yield MaterializeResult(
+            asset_key=key(keys.raw(kind)),
+            data_version=DataVersion(hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]),
+        )
+    bad = [p for p in done if p.error]
+    yield AssetCheckResult(
+        asset_key=key(keys.raw(keys.KINDS[0])),
+        check_name=READABLE,
+        passed=not bad,
+        severity=AssetCheckSeverity.WARN,
+        description="; ".join(f"{p.export.partition}: {p.error}" for p in bad) or f"{len(done)} exports read.",
+        metadata={"exports": len(done), "refused": len(bad)},
+    )
+
+
+def _registered(stores: Stores, partition: str):
+    """The export of a key, or the reason why there is none: the UI can make keys up."""
+    try:
+        export = stores.exports.get(check_partition_key(partition))
+    except ForgeError as error:
+        raise Failure(str(error), allow_retries=False) from None
+    if export is None:
+        raise Failure(
+            "[FORGE-EXPORT-UNREGISTERED] No export is registered under this key. Keys are made by Forge, not by"
+            " hand. Register the archive with `forge ingest PATH`.",
+            allow_retries=False,
+        )
+    return export
+
+
+def _numbers(published: Published, kind: str) -> dict:
+    if published.error:
+        return {"dagster/partition_row_count": 0, "refused": str(published.error)}
+    one = published.kinds[kind]
+    return {"dagster/partition_row_count": one.rows, "new_rows": one.new_rows, "digest": one.digest}
