@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time as clock
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -208,3 +209,22 @@ def _time(text: str) -> tuple[int, str | None, str | None] | None:
     if east is None:
         return micros, zone, flag or TimeFlag.UNKNOWN_ZONE.value
     return micros - east, zone, flag
+
+
+def parse_iso_bulk(values: Sequence[object]) -> list[Moment] | None:
+    """Moments of texts like ``2021-09-30T01:44:33.123Z``; None unless all are so and plausible."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        texts = pa.array(values, pa.string())
+        micros = texts.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        return None
+    latest = clock.time_ns() // 1000 + AHEAD
+    if texts.null_count or not len(texts) or not pc.all(pc.ends_with(texts, "Z")).as_py():
+        return None
+    bounds = pc.min_max(micros).as_py()
+    if bounds["min"] < DAY or bounds["max"] > latest:
+        return None
+    return [Moment(value, "UTC", None) for value in micros.to_pylist()]

@@ -1,0 +1,264 @@
+"""What readers have in common: the protocol, the report of what became of each member, batches of rows.
+
+A reader is one module of this package with a ``READER`` in it; nothing else names it. It recognises
+members by their first bytes and turns them into rows of the event contract. What it cannot read it
+sets aside by reason, never by value, and goes on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from forge_core.archives import Archive, Member, MemberError
+from forge_core.events import KINDS, arrow_schema, reader_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 50_000
+HEAD = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one kind from one member; ``source`` is the exporting system of all of them."""
+
+    kind: str
+    source: str
+    member: str
+    rows: pa.RecordBatch
+
+
+@dataclass
+class MemberReport:
+    """What became of one member."""
+
+    member: str
+    reader: str | None = None
+    status: str = "imported"  # imported, skipped or quarantined
+    reason: str = ""
+    rows: Counter[str] = field(default_factory=Counter)  # by kind
+    quarantined: Counter[str] = field(default_factory=Counter)  # broken records, by reason
+    passed_over: Counter[str] = field(default_factory=Counter)  # sound records that are no event, by reason
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "member": self.member,
+            "reader": self.reader,
+            "status": self.status,
+            "reason": self.reason,
+            "rows": dict(self.rows),
+            "quarantined": dict(self.quarantined),
+            "passed_over": dict(self.passed_over),
+        }
+
+
+@dataclass
+class ReadReport:
+    """What became of each member of an export. Complete when ``read`` is exhausted.
+
+    Rows of a member whose status ends as ``quarantined`` must not be published: its archive is damaged
+    there, which may come to light only after some of its rows were yielded.
+    """
+
+    members: dict[str, MemberReport] = field(default_factory=dict)
+
+    def member(self, name: str, reader: str | None = None) -> MemberReport:
+        found = self.members.setdefault(name, MemberReport(name))
+        found.reader = reader or found.reader
+        return found
+
+    def total(self, what: str) -> Counter[str]:
+        """Sum over members of ``rows``, ``quarantined`` or ``passed_over``."""
+        return sum((getattr(member, what) for member in self.members.values()), Counter())
+
+    @property
+    def broken(self) -> list[str]:
+        """Members whose rows must not be published."""
+        return [found.member for found in self.members.values() if found.status == "quarantined"]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "rows": dict(self.total("rows")),
+            "quarantined": dict(self.total("quarantined")),
+            "passed_over": dict(self.total("passed_over")),
+            "members": [member.as_dict() for member in self.members.values()],
+        }
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first 64 KiB of a member, as UTF-8 where it is text."""
+
+    member: Member
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Format:
+    """One layout a reader knows, for the catalogue."""
+
+    name: str
+    media: str  # JSON, HTML, text
+    kinds: tuple[str, ...]
+    about: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a reader is given besides the archive: whose rows they are, and where to report."""
+
+    subject: str
+    report: ReadReport
+
+
+class Reader(Protocol):
+    """One export format, or a family of formats that share a layout."""
+
+    name: str
+    system: str  # what the partition key is named after: takeout, movielens, …
+    formats: tuple[Format, ...]
+
+    def claim(self, heads: Mapping[str, Head]) -> Sequence[str]:
+        """The names of the members this reader takes, judged by content and structure."""
+
+    def population(self, members: Sequence[str]) -> str | None:
+        """``benchmark:<set>`` for a public set, None for a person's data."""
+
+    def read(self, archive: Archive, members: Sequence[Member], context: Context) -> Iterator[Batch]:
+        """The rows of these members."""
+
+
+class MemberReader:
+    """Base of readers that read each member by itself: subclasses say ``recognise`` and ``rows``."""
+
+    name: str
+    system = "takeout"
+    formats: tuple[Format, ...]
+
+    def recognise(self, head: bytes) -> bool:
+        raise NotImplementedError
+
+    def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
+        raise NotImplementedError
+
+    def claim(self, heads: Mapping[str, Head]) -> Sequence[str]:
+        return [name for name, head in heads.items() if self.recognise(head.data)]
+
+    def population(self, members: Sequence[str]) -> str | None:
+        return None
+
+    def read(self, archive: Archive, members: Sequence[Member], context: Context) -> Iterator[Batch]:
+        for member in members:
+            report = context.report.member(member.name, self.name)
+            sink = Sink(report, context.subject)
+            yield from guarded(report, lambda m=member, s=sink: self.rows(archive, m, s))  # type: ignore[misc]
+
+
+def guarded(
+    report: MemberReport, read: Callable[[], Iterator[Batch]], lookup: bool = False
+) -> Iterator[Batch]:
+    """Pass batches on; a member that proves damaged on the way is quarantined, the others go on.
+
+    ``lookup`` is for tables that are read for the sake of other rows and yield none.
+    """
+    try:
+        yield from read()
+    except MemberError as error:
+        report.status, report.reason = "quarantined", f"{error.code}: {error.what}"
+    if report.status == "imported" and not lookup and not report.rows and report.quarantined:
+        report.status, report.reason = "quarantined", "no record in it could be read"
+
+
+class Sink:
+    """Collects rows column by column and hands them over as batches, by kind and source."""
+
+    def __init__(self, report: MemberReport, subject: str) -> None:
+        self.report, self.subject = report, subject
+        self.retried = 0  # runs of records that had to be decoded one by one
+        self._tables: dict[tuple[str, str], Table] = {}
+
+    def table(self, kind: str, source: str) -> Table:
+        key = (kind, source)
+        if key not in self._tables:
+            self._tables[key] = Table(kind, source)
+        return self._tables[key]
+
+    def quarantine(self, reason: str, count: int = 1) -> None:
+        self.report.quarantined[reason] += count
+
+    def pass_over(self, reason: str, count: int = 1) -> None:
+        self.report.passed_over[reason] += count
+
+    def full(self) -> Iterator[Batch]:
+        """The batches that are due."""
+        for table in self._tables.values():
+            if len(table.values) >= BATCH_ROWS:
+                yield self._batch(table)
+
+    def rest(self) -> Iterator[Batch]:
+        """All that is left."""
+        for table in self._tables.values():
+            if table.values:
+                yield self._batch(table)
+
+    def _batch(self, table: Table) -> Batch:
+        values, table.values = table.values, []
+        rows = to_arrow(table.kind, table.names, values, self.subject)
+        self.report.rows[table.kind] += rows.num_rows
+        return Batch(table.kind, table.source, self.report.member, rows)
+
+
+class Table:
+    """Rows waiting to become a batch. ``values`` holds tuples in the order of ``names``.
+
+    The order is (item, micros, zone, flag, sequence, *columns of the kind).
+    """
+
+    def __init__(self, kind: str, source: str) -> None:
+        self.kind, self.source = kind, source
+        self.names = ("item", "time", "zone", "time_flag", "sequence", *(c.name for c in KINDS[kind].columns))
+        self.values: list[tuple[Any, ...]] = []
+
+
+def to_arrow(kind: str, names: Sequence[str], values: list[tuple[Any, ...]], subject: str) -> pa.RecordBatch:
+    """Rows as Arrow, in the contract's types, free of what PostgreSQL or UTF-8 refuse."""
+    import pyarrow as pa
+
+    schema, count = arrow_schema(kind), len(values)
+    by_name = dict(zip(names, zip(*values, strict=True), strict=True))
+    arrays = []
+    for column in reader_columns(kind):
+        wanted = schema.field(column.name).type
+        if column.name == "subject":
+            array = pa.repeat(pa.scalar(subject, wanted), count)
+        elif column.type == "text":
+            array = texts(by_name[column.name])
+        elif column.type == "time":
+            array = pa.array(by_name[column.name], pa.int64()).cast(wanted)
+        else:
+            array = pa.array(by_name[column.name], wanted)
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """A text column without NUL characters and lone surrogates, checked in bulk, mended one by one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        array = pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([None if value is None else clean(value) for value in values], pa.string())
+    if pc.any(pc.match_substring(array, "\0")).as_py():
+        array = pc.replace_substring(array, "\0", "")
+    return array
+
+
+def clean(text: str) -> str:
+    """Without NUL characters; lone surrogates become U+FFFD."""
+    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")

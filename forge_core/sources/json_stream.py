@@ -1,0 +1,201 @@
+"""A JSON array of any length as a stream of typed records, in bounded memory.
+
+The bytes are cut at element borders by an exact scan for structure (numpy, no Python per byte), and
+whole runs of elements are decoded at once by msgspec into a Struct. Where a run does not decode, its
+elements are tried one by one, so that a broken record leaves its neighbours alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from forge_core.sources.base import Sink
+
+ELEMENT_MAX = 1 << 20  # a record of a history has a few hundred bytes
+DEPTH_MAX = 64
+_BETWEEN = b" \t\r\n,"  # what may stand between elements
+_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+RESYNC_AFTER = 64 * 1024  # an element this long is looked at for a lost quotation mark
+
+
+@dataclass
+class _Scan:
+    """Structure found in a buffer that begins between elements."""
+
+    starts: list[int]
+    ends: list[int]  # one past the element
+    closed: int | None  # where the array ends, if it does
+    deepest: int
+
+
+def records(
+    pieces: Iterable[bytes], sink: Sink, struct: Any, array: bytes | None, anchor: bytes
+) -> Iterator[list[Any]]:
+    """Lists of decoded elements of the array under the key ``array``, or of the top-level array.
+
+    ``anchor`` is a pattern of the quoted first keys of an element: ``},{"header"`` cannot occur inside a
+    string of valid JSON, so it is where reading resumes after a lost quotation mark.
+    """
+    decoder = msgspec.json.Decoder(list[struct])
+    resume = re.compile(rb"\}\s*,\s*(?=\{\s*(?:" + anchor + rb")\s*:)")
+    buffer, skipping = b"", False
+    source = iter(pieces)
+    opening = re.compile(rb'"' + re.escape(array) + rb'"\s*:\s*\[' if array else rb"\A\s*\[")
+    for piece in source:
+        buffer += piece
+        if found := opening.search(buffer):
+            buffer = buffer[found.end() :]
+            break
+        if array is None and buffer.strip():
+            sink.quarantine("not a list")
+            return
+        buffer = buffer[-256:] if array else b""
+    else:
+        if array is None or buffer.strip():
+            sink.quarantine("no list in it")
+        return
+    last = False
+    while not last:
+        more = next(source, None)
+        last = more is None
+        buffer += more or b""
+        if skipping:  # inside an element that is too long: only its end is wanted
+            if found := resume.search(buffer):
+                buffer, skipping = buffer[found.end() :], False
+            else:
+                buffer = buffer[-512:]
+                continue
+        while True:
+            scan = _scan(buffer)
+            yield from _decode(buffer, scan, decoder, struct, sink)
+            if scan.closed is not None:
+                return
+            buffer = buffer[scan.ends[-1] :] if scan.ends else buffer
+            if not last and len(buffer) <= RESYNC_AFTER:
+                break
+            if not buffer.strip(_BETWEEN):
+                break
+            *lost, rest = resume.split(buffer)
+            if lost:  # a quotation mark or a bracket is missing: cut where elements begin
+                yield from _each([element + b"}" for element in lost], struct, sink)
+                buffer = rest
+                continue
+            if len(buffer) > ELEMENT_MAX:
+                sink.quarantine("too long")
+                buffer, skipping = buffer[-512:], True
+            break
+    if not skipping:
+        sink.quarantine("truncated")
+
+
+def _tables() -> tuple[Any, Any]:
+    import numpy as np
+
+    structural = np.zeros(256, dtype=bool)
+    step = np.zeros(256, dtype=np.int8)
+    for char in b'"{}[]':
+        structural[char] = True
+    for char in b"{[":
+        step[char] = 1
+    for char in b"}]":
+        step[char] = -1
+    return structural, step
+
+
+_TABLES: list[tuple[Any, Any]] = []
+
+
+def _scan(buffer: bytes) -> _Scan:
+    """Borders of the complete elements; exact for valid JSON."""
+    import numpy as np
+
+    if not _TABLES:
+        _TABLES.append(_tables())
+    structural, step = _TABLES[0]
+    # escaped backslashes, then escaped quotes, are blanked; left to right, as a parser would
+    plain = buffer.replace(rb"\\", b"..").replace(rb"\"", b"..") if b"\\" in buffer else buffer
+    data = np.frombuffer(plain, dtype=np.uint8)
+    where = np.flatnonzero(structural[data])
+    chars = data[where]
+    quotes = chars == 34
+    inside = (np.cumsum(quotes) & 1).astype(bool)
+    kept = ~quotes & ~inside
+    where, steps = where[kept], step[chars[kept]]
+    depth = np.cumsum(steps, dtype=np.int64)
+    closed = None
+    below = np.flatnonzero(depth < 0)
+    if below.size:
+        closed = int(where[below[0]])
+        where, steps, depth = where[: below[0]], steps[: below[0]], depth[: below[0]]
+    ends = where[(depth == 0) & (steps < 0)] + 1
+    starts = where[(depth == 1) & (steps > 0)][: ends.size]
+    return _Scan(starts.tolist(), ends.tolist(), closed, int(depth.max()) if depth.size else 0)
+
+
+def _decode(buffer: bytes, scan: _Scan, decoder: Any, struct: Any, sink: Sink) -> Iterator[list[Any]]:
+    end = scan.closed if scan.closed is not None else (scan.ends[-1] if scan.ends else 0)
+    run = buffer[:end].strip(_BETWEEN)
+    if not run:
+        return
+    if scan.deepest <= DEPTH_MAX:
+        try:
+            yield decoder.decode(b"[" + run + b"]")
+            return
+        except _MALFORMED:
+            sink.retried += 1  # some element of the run is broken: find out which
+    elements, previous = [], 0
+    for start, stop in zip(scan.starts, scan.ends, strict=True):
+        if buffer[previous:start].strip(_BETWEEN):
+            sink.quarantine("not an object")
+        previous = stop
+        elements.append(buffer[start:stop])
+    if buffer[previous:end].strip(_BETWEEN):
+        sink.quarantine("not an object")
+    yield from _each(elements, struct, sink)
+
+
+def _each(elements: list[bytes], struct: Any, sink: Sink) -> Iterator[list[Any]]:
+    """The elements that can be decoded, the others quarantined."""
+    kept = []
+    for element in elements:
+        record, reason = one(element, struct)
+        if record is None:
+            sink.quarantine(reason)
+        else:
+            kept.append(record)
+    if kept:
+        yield kept
+
+
+def one(element: bytes, struct: Any) -> tuple[Any, str]:
+    """(record, "") of a single element, or (None, reason)."""
+    if len(element) > ELEMENT_MAX:
+        return None, "too long"
+    if element.count(b"{") + element.count(b"[") > DEPTH_MAX and _scan(element).deepest > DEPTH_MAX:
+        return None, "too deep"
+    try:
+        return msgspec.json.decode(element, type=struct), ""
+    except msgspec.ValidationError:
+        return None, "wrong type"
+    except _MALFORMED:
+        if b"\\u" not in element:
+            return None, "malformed"
+    try:  # the standard parser takes lone surrogates
+        loose = json.loads(element, parse_constant=_no_constant)
+        return msgspec.convert(loose, type=struct), ""
+    except msgspec.ValidationError:
+        return None, "wrong type"
+    except UnicodeDecodeError:
+        return None, "not UTF-8"
+    except (ValueError, RecursionError):
+        return None, "malformed"
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError("NaN and Infinity are not JSON")

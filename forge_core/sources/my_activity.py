@@ -1,0 +1,31 @@
+"""My Activity of all other Google products, JSON and HTML: queries and visited pages.
+
+The products have many activities that are no event of the contract; those are passed over and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from forge_core.archives import Archive, Member
+from forge_core.sources.activity import is_youtube
+from forge_core.sources.base import Batch, Format, MemberReader, Sink
+from forge_core.sources.layout import first_header, read_activities
+
+
+class MyActivity(MemberReader):
+    name = "my_activity"
+    formats = (
+        Format("My Activity", "JSON", ("search", "browse"), "MyActivity.json of Search, Chrome and others"),
+        Format("My Activity", "HTML", ("search", "browse"), "MyActivity.html of Search, Chrome and others"),
+    )
+
+    def recognise(self, head: bytes) -> bool:
+        header = first_header(head)
+        return header is not None and not is_youtube(header)
+
+    def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
+        return read_activities(archive, member, sink)
+
+
+READER = MyActivity()

@@ -1,0 +1,34 @@
+"""YouTube and YouTube Music: watch history and search history, JSON and HTML.
+
+``item`` is ``youtube:<video id>``. Advertisements are passed over and counted. A removed video has no
+id left and is set aside as "no item".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from forge_core.archives import Archive, Member
+from forge_core.sources.activity import is_youtube
+from forge_core.sources.base import Batch, Format, MemberReader, Sink
+from forge_core.sources.layout import first_header, read_activities
+
+
+class YouTube(MemberReader):
+    name = "youtube"
+    formats = (
+        Format("watch history", "JSON", ("watch",), "watch-history.json, also My Activity of YouTube"),
+        Format("watch history", "HTML", ("watch",), "watch-history.html, also My Activity of YouTube"),
+        Format("search history", "JSON", ("search",), "search-history.json"),
+        Format("search history", "HTML", ("search",), "search-history.html"),
+    )
+
+    def recognise(self, head: bytes) -> bool:
+        header = first_header(head)
+        return header is not None and is_youtube(header)
+
+    def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
+        return read_activities(archive, member, sink)
+
+
+READER = YouTube()
