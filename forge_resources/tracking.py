@@ -43,11 +43,17 @@ class Tracking:
 
     def run(self, family: str, dagster_run_id: str, tags: Mapping[str, str] | None = None) -> str:
         """The MLflow run of this Dagster run: opened once, resumed by every later step."""
-        experiment = self.experiment(family)
-        found = self.client.search_runs([experiment], f"tags.{TAG} = '{dagster_run_id}'", max_results=1)
+        found = self.find(family, dagster_run_id)
         if found:
-            return found[0].info.run_id
-        return self.client.create_run(experiment, tags={TAG: dagster_run_id, **(tags or {})}).info.run_id
+            return found
+        mine = {TAG: dagster_run_id, **(tags or {})}
+        return self.client.create_run(self.experiment(family), tags=mine).info.run_id
+
+    def find(self, family: str, dagster_run_id: str) -> str | None:
+        """The MLflow run of this Dagster run, if one was opened."""
+        wanted = f"tags.{TAG} = '{dagster_run_id}'"
+        found = self.client.search_runs([self.experiment(family)], wanted, max_results=1)
+        return found[0].info.run_id if found else None
 
     def log(
         self, run: str, metrics: Mapping[str, float] | None = None, params: Mapping[str, Any] | None = None

@@ -1,0 +1,18 @@
+"""WHEN, by what happens: each sensor is a thin shell over a pure planner."""
+
+from dagster import AssetSelection, AutomationConditionSensorDefinition, DefaultSensorStatus
+
+from sensors.failures import close_tracking
+from sensors.inbox import inbox
+
+# One sensor for all declared conditions; it looks twice a minute and starts nothing while inputs are in progress.
+freshness = AutomationConditionSensorDefinition(
+    "keep_fresh",
+    target=AssetSelection.all(),
+    default_status=DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    run_tags={"dagster/max_runtime": "5400"},
+    description="Rebuilds what has a changed input, unless a blocking check of it failed.",
+)
+
+SENSORS = [inbox, freshness, close_tracking]

@@ -65,7 +65,8 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
             for name, least in task.minimum.items()
             if size.get(name, 0) < least
         }
-        if everything and not splits.rows.num_rows:
+        granted = any(state == "granted" for _, _, state, _ in stores.consent.rows(family.purpose))
+        if not granted or (everything and not splits.rows.num_rows):
             reason = f"No consent for the purpose '{family.purpose}': grant it with `forge ingest … --consent all`."
             yield refused(stores, provenance, "ready", reason, {"rows_without_consent": everything})
             return

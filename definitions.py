@@ -1,0 +1,41 @@
+"""The one code location: wiring and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import Definitions
+
+from forge_assets.clean import clean_assets
+from forge_assets.embeddings import embedding_assets
+from forge_assets.families import all_family_assets
+from forge_assets.features import feature_assets
+from forge_assets.governance import consent_assets
+from forge_assets.insights import insight_assets
+from forge_assets.raw import raw_export
+from forge_resources.executors import forge_executor
+from forge_resources.stores import Stores
+from jobs import JOBS, WEEKLY
+from sensors import SENSORS
+
+
+def build_defs(overrides: Mapping[str, Any] | None = None) -> Definitions:
+    """All definitions; tests, the command and production share this, ``overrides`` replaces resources."""
+    return Definitions(
+        assets=[
+            raw_export,
+            *consent_assets(),
+            *clean_assets(),
+            *feature_assets(),
+            *embedding_assets(),
+            *all_family_assets(),
+            *insight_assets(),
+        ],
+        jobs=JOBS,
+        schedules=WEEKLY,
+        sensors=SENSORS,
+        resources={"stores": Stores(), **(overrides or {})},
+        executor=forge_executor,
+    )
+
+
+defs = build_defs()

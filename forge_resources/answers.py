@@ -1,0 +1,86 @@
+"""One answer of a champion, for the command and the service: with why, from which data, by which version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from forge_core.errors import Refused, UsageError
+from forge_models.recommender import RECOMMENDER
+from forge_resources.consent import allowed
+from forge_resources.settings import Settings
+from forge_resources.stores import Stores
+
+
+def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[str, Any]:
+    """The champion's answer for a subject named as its owner names it, or by pseudonym."""
+    if family != RECOMMENDER.name:
+        raise UsageError("FORGE-FAMILY", "There is no such family.", "", f"Families: {RECOMMENDER.name}.")
+    stores = Stores(settings)
+    token = subject if subject.startswith("p_") else stores.vault.pseudonyms.person(subject)
+    history = stores.database.rows(
+        "select item, source, export from features.interactions t where subject = %s"
+        f" and {allowed('t.subject', 't.source', RECOMMENDER.purpose)} order by position",
+        (token,),
+    )
+    if not history:
+        _refuse_unknown(stores, token)
+    champion = stores.registry.champion(family)
+    if champion is None:
+        raise Refused(
+            "FORGE-NO-CHAMPION",
+            "No recommender is in service.",
+            "None was better than its baselines, or there is too little data yet (learning mode).",
+            "Look at `forge status`.",
+        )
+    version, folder = champion
+    request = RECOMMENDER.Request(history=[item for item, _, _ in history], k=k)
+    prediction = RECOMMENDER.predict(RECOMMENDER.load(folder), request)
+    named = [r.item for r in prediction.items] + [reason.because for r in prediction.items for reason in r.reasons]
+    titles = dict(
+        stores.database.rows("select item, coalesce(title, item) from features.items where item = any(%s)", (named,))
+    )
+    return {
+        "family": family,
+        "model_version": version,
+        "candidate": stores.registry.tags(family, version).get("candidate"),
+        "population": stores.exports.population(),
+        "note": prediction.note,
+        "from": {
+            "events": len(history),
+            "sources": sorted({source for _, source, _ in history}),
+            "exports": sorted({export for _, _, export in history}),
+        },
+        "items": [
+            {
+                "item": r.item,
+                "title": titles.get(r.item, r.item),
+                "score": r.score,
+                "reasons": [
+                    {"item": reason.because, "title": titles.get(reason.because, reason.because), "weight": reason.weight}
+                    for reason in r.reasons[:REASONS]
+                ],
+            }
+            for r in prediction.items
+        ],
+    }
+
+
+REASONS = 3  # what a person reads; the rest of the history adds less
+
+
+def _refuse_unknown(stores: Stores, token: str) -> None:
+    """Without revealing more than the owner may know: no such subject, or no consent for it."""
+    known = stores.database.value("select exists (select from features.interactions where subject = %s)", (token,))
+    if known:
+        raise Refused(
+            "FORGE-CONSENT",
+            "This subject's data may not be used to recommend.",
+            "Consent for the purpose 'recommend' is absent, denied or expired.",
+            "Grant it with `forge ingest … --consent all`.",
+        )
+    raise UsageError(
+        "FORGE-SUBJECT-UNKNOWN",
+        "Nothing watched is known of this subject.",
+        "The name differs, or the features are not built yet.",
+        "Subjects are named by --as at ingest (default: the archive's account, else 'me').",
+    )
