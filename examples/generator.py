@@ -4,7 +4,7 @@
 
 writes ``takeout-<time>-001.zip`` for each person (a stamp of its own each, as Google gives: equal stamps
 would be the parts of one export) and ``truth.json``: tastes, habits, groups, series and counts.
-Every archive holds ``Takeout/forge-synthetic.json``, so that whatever is shown from it can be labelled synthetic.
+Every archive holds ``Takeout/forge-synthetic.json``, so that what is shown from it is labelled synthetic.
 """
 
 from __future__ import annotations

@@ -109,10 +109,12 @@ def activity_html(activities: Sequence[Activity], control: str) -> str:
         cells.append(
             '<div class="outer-cell mdl-cell mdl-cell--12-col mdl-shadow--2dp"><div class="mdl-grid">'
             '<div class="header-cell mdl-cell mdl-cell--12-col">'
-            '<p class="mdl-typography--title">YouTube<br></p></div><div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1">'
+            '<p class="mdl-typography--title">YouTube<br></p></div>'
+            '<div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1">'
             f"{line}{_american(activity.time)}<br></div>"
             '<div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1 '
-            'mdl-typography--text-right"></div><div class="content-cell mdl-cell mdl-cell--12-col mdl-typography--caption">'
+            'mdl-typography--text-right"></div>'
+            '<div class="content-cell mdl-cell mdl-cell--12-col mdl-typography--caption">'
             f"<b>Products:</b><br>&emsp;YouTube<br>{detail}"
             f"<b>Why is this here?</b><br>&emsp;{WHY}\u00a0{control}."
             '\u00a0You can control these settings \u00a0<a href="https://myaccount.google.com/activitycontrols">'

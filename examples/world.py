@@ -39,7 +39,7 @@ TOPICS = (
     "Weather",
 )
 SUBTOPICS = 4
-VIDEOS_PER_TOPIC = 125  # 2,000 videos: enough for a tail, few enough that 120 people share some
+VIDEOS_PER_TOPIC = 100  # 1,600 videos: enough for a tail, few enough that 120 people share some
 CHANNELS_PER_TOPIC = 8
 SERIES_LENGTH = 6
 SERIES_PER_TOPIC = 8
@@ -188,8 +188,8 @@ def make_person(seed: int, number: int) -> Person:
         number=number,
         age_group=groups[group],
         taste=rng.dirichlet(leaning),
-        subtaste=rng.dirichlet(np.full(SUBTOPICS, 0.4), size=len(TOPICS)),
-        per_year=float(np.clip(rng.lognormal(np.log(250), 0.25), 150, 400)),
+        subtaste=rng.dirichlet(np.full(SUBTOPICS, 0.15), size=len(TOPICS)),
+        per_year=float(np.clip(rng.lognormal(np.log(300), 0.25), 150, 400)),
         hour=float(rng.choice([7.5, 13.0, 19.5, 22.0], p=[0.15, 0.2, 0.45, 0.2])),
         weekend=float(rng.uniform(0.8, 2.5)),
         loyalty=float(rng.uniform(0.3, 0.8)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # EASE holds one float64 matrix of max_items squared: 8,000 items are 512 MB and some 10 s on two cores.
 MAX_ITEMS = 8_000
 # 400 is near the best on MovieLens; small cohorts want less, large ones more. Best guesses first.
-LAMBDAS = (400.0, 100.0, 1000.0, 50.0, 200.0, 2000.0)
+LAMBDAS = (400.0, 100.0, 20.0, 1000.0, 50.0, 200.0, 2000.0)
 
 
 class Ease:
