@@ -5,6 +5,7 @@ from typing import Any
 
 from dagster import Definitions
 
+from forge_assets.checks import check_definitions
 from forge_assets.clean import clean_assets
 from forge_assets.embeddings import embedding_assets
 from forge_assets.families import all_family_assets
@@ -30,6 +31,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> Definitions:
             *all_family_assets(),
             *insight_assets(),
         ],
+        asset_checks=check_definitions(),
         jobs=JOBS,
         schedules=WEEKLY,
         sensors=SENSORS,

@@ -1,11 +1,12 @@
 """The judging half of a family's bundle: evaluation, card, champion."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -160,14 +161,34 @@ def _compare(stores: Stores, bundle: Bundle, task: Task, judged: list[Judged], c
     return rows
 
 
+def verdict(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why the chosen model may not take over; empty when it may. Pure.
+
+    It must be better than every baseline on average and surely (interval above zero) than at least one, and
+    not surely worse than the incumbent. Sure of each would ask a person's small test set to tell near twins
+    apart, and leave them with no model at all.
+    """
+    baselines = [c for c in comparisons if c["is_baseline"]]
+    against = [f"{_words(c)}: not better" for c in baselines if not c["better_by"] > 0]
+    if baselines and not any(c["low"] > 0 for c in baselines):
+        against.append("not surely better than any baseline")
+    worse = [c for c in comparisons if not c["is_baseline"] and c["against"] == INCUMBENT and c["high"] < 0]
+    return against + [f"{_words(c)}: surely worse" for c in worse]
+
+
+def _words(c: Mapping[str, Any]) -> str:
+    return f"{c['against']} {c['better_by']:+.4f} [{c['low']:+.4f}, {c['high']:+.4f}]"
+
+
 def _beats_baseline(task: Task, comparisons: list[dict]) -> AssetCheckResult:
     baselines = [c for c in comparisons if c["is_baseline"]]
-    lost = [c["against"] for c in baselines if not c["low"] > 0]
+    lost = verdict(baselines)
+    sure = [c["against"] for c in baselines if c["low"] > 0]
     return AssetCheckResult(
         check_name="beats_baseline",
         passed=not lost,
         severity=AssetCheckSeverity.WARN,
-        description=f"Not surely better than {', '.join(lost)}." if lost else "Better than every baseline.",
+        description="; ".join(lost) or f"Better than every baseline, surely so than {', '.join(sure)}.",
         metadata={f"{task.metric}_over_{c['against']}": f"{c['better_by']:+.4f} [{c['low']:+.4f}, {c['high']:+.4f}]"
                   for c in baselines},  # fmt: skip
     )
@@ -257,24 +278,18 @@ def champion(bundle: Bundle) -> AssetsDefinition:
         provenance = bundle.provenance(stores, "champion", depends_on, context.run_id)
         registry = stores.registry
         challenger, incumbent = (registry.version(family.name, alias) for alias in (CHALLENGER, "champion"))
-        lost = stores.database.rows(
-            f"select against, is_baseline, better_by, low, high from {bundle.table('comparison')}"
-            " where (is_baseline and not low > 0) or (not is_baseline and against = %s and high < 0)",
-            (INCUMBENT,),
-        )
-        run = stores.tracking.run(family.name, context.run_id)
-        stores.tracking.finish(run)
+        names = ("against", "is_baseline", "better_by", "low", "high")
+        rows = stores.database.rows(f"select {', '.join(names)} from {bundle.table('comparison')}")
+        lost = verdict([dict(zip(names, row, strict=True)) for row in rows])
+        stores.tracking.finish(stores.tracking.run(family.name, context.run_id))
         if lost or challenger is None:
-            kept = f"kept champion v{incumbent}" if incumbent else "no champion yet"
-            reasons = ", ".join(
-                f"{'baseline ' if baseline else ''}{name} ({by:+.4f} [{low:+.4f}, {high:+.4f}])"
-                for name, baseline, by, low, high in lost
-            )
-            reason = f"The challenger is not better than {reasons}: {kept}."
+            kept = f"Kept champion v{incumbent}" if incumbent else "No champion yet"
+            reason = f"{kept}: the challenger against {'; '.join(lost)}." if lost else f"{kept}: no challenger."
             yield refused(stores, provenance, "promoted", reason, {"challenger": challenger or "–"})
             return
         registry.promote(family.name, challenger)
         tags = registry.tags(family.name, challenger)
+        _write_champion(stores, bundle, challenger, tags)
         check = AssetCheckResult(check_name="promoted", passed=True, description=f"v{challenger} is champion.")
         metadata = {
             "champion": f"{family.name} v{challenger}",
@@ -284,3 +299,15 @@ def champion(bundle: Bundle) -> AssetsDefinition:
         yield built(stores, provenance, digest(tags["digest"]), metadata, [check])
 
     return build
+
+
+def _write_champion(stores: Stores, bundle: Bundle, version: str, tags: Mapping[str, str]) -> None:
+    """The champion as a table, with the end of its training window: drift is measured from there."""
+    rows = bundle.splits(stores).refit().part("train")
+    timed = next((c for c in ("last_time", "time") if c in rows.column_names), None)
+    until = pc.max(rows[timed]).as_py() if timed else None
+    row = {"version": version, "candidate": tags["candidate"], "digest": tags["digest"], "until": until}
+    schema = pa.schema(
+        [("version", pa.string()), ("candidate", pa.string()), ("digest", pa.string()), ("until", pa.timestamp("us", "UTC"))]
+    )
+    stores.database.write(bundle.table("champion"), pa.Table.from_pylist([row], schema))
