@@ -128,31 +128,43 @@ MONTHS = {
 }  # fmt: skip
 _DAY_US = re.compile(r"([A-Z][a-z]{2,8})\.? (\d{1,2}), (\d{4})\Z")
 _DAY_GB = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2,8})\.? (\d{4})\Z")
-_TIME = re.compile(r"(\d{1,2}):(\d\d):(\d\d)(?: ([AaPp])\.?[Mm]\.?)?(?: (\S{1,12}))?\Z")
-_CACHE_MAX = 100_000  # a day has 86,400 seconds
+_SUFFIX = re.compile(r"(?: ([AaPp])\.?[Mm]\.?)?(?: (\S{1,12}))?\Z")
+_TWO_DIGITS = {f"{number:02d}": number for number in range(61)}  # to the leap second
+_HOURS = {str(number): number for number in range(24)} | {f"{number:02d}": number for number in range(24)}
+_CACHE_MAX = 10_000
+
+# (hours to add before noon is passed: None where the clock has 24, microseconds east, zone, flag)
+_Suffix = tuple[int | None, int, str | None, str | None]
 
 
 class HtmlDates:
-    """``Apr 19, 1998, 4:11:23 PM UTC`` in bulk: each day and each time of day is worked out once."""
+    """``Apr 19, 1998, 4:11:23 PM UTC`` in bulk: each day and each end (`` PM UTC``) is worked out once."""
 
     def __init__(self) -> None:
         self._days: dict[str, int | None] = {}
-        self._times: dict[str, tuple[int, str | None, str | None] | None] = {}
+        self._suffixes: dict[str, _Suffix | None] = {}
         self._latest = clock.time_ns() // 1000 + AHEAD
 
     def parse(self, text: str) -> Moment | None:
         """The moment, or None where the layout (a language, a year with five digits) is not known."""
         day_text, _, time_text = text.rpartition(", ")
-        day = self._days.get(day_text)
-        time = self._times.get(time_text)
-        if day is None or time is None:
-            day, time = self._day(day_text), self._time(time_text)
-            if day is None or time is None:
-                return None
-        micros = day + time[0]
+        hour_text, _, rest = time_text.partition(":")
+        day = self._days.get(day_text) or self._day(day_text)
+        suffix = self._suffixes.get(rest[5:]) or self._suffix(rest[5:])
+        hour, minute, second = _HOURS.get(hour_text), _TWO_DIGITS.get(rest[:2]), _TWO_DIGITS.get(rest[3:5])
+        if day is None or suffix is None or hour is None or minute is None or second is None:
+            return None
+        half, east, zone, flag = suffix
+        if minute == 60 or rest[2] != ":" or (half is not None and not 1 <= hour <= 12):
+            return None
+        if half is not None:
+            hour = hour % 12 + half
+        if second == 60:
+            second, flag = 59, TimeFlag.LEAP_SECOND.value
+        micros = day + (hour * 3600 + minute * 60 + second) * SECOND - east
         if DAY <= micros <= self._latest:
-            return Moment(micros, time[1], time[2])
-        return Moment(None, time[1], TimeFlag.IMPLAUSIBLE.value)
+            return Moment(micros, zone, flag)
+        return Moment(None, zone, TimeFlag.IMPLAUSIBLE.value)
 
     def _day(self, text: str) -> int | None:
         if text not in self._days:
@@ -161,12 +173,12 @@ class HtmlDates:
             self._days[text] = _day(_plain(text))
         return self._days[text]
 
-    def _time(self, text: str) -> tuple[int, str | None, str | None] | None:
-        if text not in self._times:
-            if len(self._times) > _CACHE_MAX:
-                self._times.clear()
-            self._times[text] = _time(_plain(text))
-        return self._times[text]
+    def _suffix(self, text: str) -> _Suffix | None:
+        if text not in self._suffixes:
+            if len(self._suffixes) > _CACHE_MAX:
+                self._suffixes.clear()
+            self._suffixes[text] = _suffix(" " + _plain(text) if text.strip() else "")
+        return self._suffixes[text]
 
 
 def _plain(text: str) -> str:
@@ -187,28 +199,17 @@ def _day(text: str) -> int | None:
         return None
 
 
-def _time(text: str) -> tuple[int, str | None, str | None] | None:
-    """(microseconds to add to the day in UTC, zone, flag)."""
-    match = _TIME.match(text)
+def _suffix(text: str) -> _Suffix | None:
+    match = _SUFFIX.match(text)
     if not match:
         return None
-    hour, minute, second = int(match[1]), int(match[2]), int(match[3])
-    zone, flag = match[5], None
-    if match[4]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if match[4] in "Pp" else 0)
-    if second == 60:
-        second, flag = 59, TimeFlag.LEAP_SECOND.value
-    if hour > 23 or minute > 59 or second > 59:
-        return None
-    micros = (hour * 3600 + minute * 60 + second) * SECOND
-    if zone is None:
-        return micros, None, flag or TimeFlag.NO_ZONE.value
-    east = offset(zone)
+    half = None if not match[1] else 12 if match[1] in "Pp" else 0
+    if match[2] is None:
+        return half, 0, None, TimeFlag.NO_ZONE.value
+    east = offset(match[2])
     if east is None:
-        return micros, zone, flag or TimeFlag.UNKNOWN_ZONE.value
-    return micros - east, zone, flag
+        return half, 0, match[2], TimeFlag.UNKNOWN_ZONE.value
+    return half, east, match[2], None
 
 
 def parse_iso_bulk(values: Sequence[object]) -> list[Moment] | None:

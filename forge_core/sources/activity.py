@@ -56,6 +56,7 @@ _VIDEO = re.compile(
     r"https?://(?:www\.|m\.|music\.)?(?:youtube\.com/(?:watch\?(?:[^#]*&)?v=|shorts/|live/)|youtu\.be/)([\w-]{5,32})"
 )
 _CHANNEL = re.compile(r"https?://(?:www\.|m\.|music\.)?youtube\.com/(?:channel/|user/|c/)?(@?[\w.%-]{2,100})")
+_USUAL = re.compile(r"https://www\.youtube\.com/watch\?v=([\w-]{5,32})\Z")
 _WATCH = "https://www.youtube.com/watch?v="
 
 
@@ -103,6 +104,8 @@ class Rows:
 
     def __init__(self, sink: Sink) -> None:
         self.sink, self.position = sink, 0
+        self._watch = sink.table("watch", "youtube")
+        self._channels: dict[str | None, str | None] = {}  # a person watches few channels often
 
     def add(
         self,
@@ -141,20 +144,24 @@ class Rows:
         at: Moment,
         order: int,
     ) -> None:
-        match = _VIDEO.match(url) if url else None
+        match = (_USUAL.match(url) or _VIDEO.match(url)) if url else None
         if match is None:
             # a removed video: as one shared item it would be the most watched of all, so it is none
             self.sink.quarantine("no item")
             return
         video = match[1]
-        values = self.sink.table("watch", "youtube").values
-        publisher = _CHANNEL.match(channel_url) if channel_url else None
-        values.append(
+        if channel_url not in self._channels:
+            if len(self._channels) > 10_000:
+                self._channels.clear()
+            publisher = _CHANNEL.match(channel_url) if channel_url else None
+            self._channels[channel_url] = publisher[1] if publisher else None
+        channel_id = self._channels[channel_url]
+        self._watch.values.append(
             (
                 "youtube:" + video, *at, order,
                 None if not title or title.startswith("http") or title in _UNTITLED else title,
-                (channel or None) if publisher else None,
-                publisher[1] if publisher else None,
+                (channel or None) if channel_id else None,
+                channel_id,
                 None, _WATCH + video, None,
             )
         )  # fmt: skip

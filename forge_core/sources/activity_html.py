@@ -62,10 +62,10 @@ def read_html(pieces: Iterable[bytes], sink: Sink) -> Iterator[Batch]:
                 continue
             header, before, href, link, after, channel_url, channel, date = hit.groups()
             advertisement = "Ads" in cell and any(mark in cell[hit.end() :] for mark in ADVERTISEMENTS)
-            if "&" in cell:
-                header, link = unescape(header), unescape(link or "")
-                href, channel = href and unescape(href), channel and unescape(channel)
-                channel_url, date = channel_url and unescape(channel_url), unescape(date)
+            if "&" in hit[0]:
+                header, date = unescape(header), unescape(date)
+                link, href = link and unescape(link), href and unescape(href)
+                channel, channel_url = channel and unescape(channel), channel_url and unescape(channel_url)
             if href is None or (after and not after.isspace()):
                 action, text = split_title(plain(before + (link or "") + (after or "")))
             else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
+from itertools import chain
 
 from forge_core.archives import Archive, Member
 from forge_core.sources.base import Batch, Sink
-from forge_core.sources.encoding import as_utf8, chunks
+from forge_core.sources.encoding import chunks
 
 _HTML = re.compile(
     rb'<div class="outer-cell[^>]*>\s*<div class="mdl-grid">\s*<div class="header-cell[^>]*>\s*'
@@ -34,6 +35,7 @@ def read_activities(archive: Archive, member: Member, sink: Sink) -> Iterator[Ba
     from forge_core.sources.activity_html import read_html
     from forge_core.sources.activity_json import read_json
 
-    is_json = bool(_JSON.match(as_utf8(archive.head(member))))
     with archive.open(member) as stream:
-        yield from (read_json if is_json else read_html)(chunks(stream), sink)
+        pieces = chunks(stream)
+        first = next(pieces, b"")
+        yield from (read_json if _JSON.match(first) else read_html)(chain([first], pieces), sink)

@@ -13,6 +13,10 @@ from forge_core.sources.base import HEAD, Head, Reader
 from forge_core.sources.encoding import as_utf8
 
 SYNTHETIC = "forge-synthetic.json"  # our generator marks its archives with it
+CELL = b'<div class="outer-cell'
+_STYLES = b"mdl-"  # of the pages of activities
+PAGE_HEAD = 1 << 20
+KEPT, KEPT_ALL = 4096, 128 << 20  # bytes per member, and of all of them, kept to judge by
 _PAGE_MAX = 4 << 20  # the archive overview has its style sheets inline
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.I)
 _OVERVIEW = re.compile(rb"takeout|archive_browser|archive for\b", re.I)
@@ -73,8 +77,8 @@ def survey_with(readers: Sequence[Reader], archive: Archive, subject: str | None
             "Give them one by one, each in a home of its own.",
         )
     found.source = "takeout" if "takeout" in systems else next(iter(sorted(systems)), "unknown")
-    found.population = next(iter(populations), "personal")
-    _overview(archive, heads, found)
+    if found.population != "synthetic":
+        found.population = next(iter(populations), "personal")
     found.subject = subject or found.account or "me"
     for name, head in heads.items():
         if name not in taken:
@@ -84,46 +88,49 @@ def survey_with(readers: Sequence[Reader], archive: Archive, subject: str | None
 
 
 def _heads(archive: Archive, found: Survey) -> dict[str, Head]:
-    """The first bytes of each member, shortened to a little where nothing could want more."""
+    """What readers judge members by; notes on the way whose archive it is."""
     heads: dict[str, Head] = {}
+    budget = KEPT_ALL
     for member in archive.members:
         try:
             data = archive.head(member, HEAD)
+            if is_packed(data[:512]):
+                check_nesting(archive, [member])
+            data = as_utf8(data)
+            if _PAGE.match(data) and CELL not in data and _STYLES in data:
+                data = as_utf8(archive.head(member, PAGE_HEAD))  # style sheets stand before the first cell
+            _overview(archive, member, data, found)
         except MemberError as error:
             found.quarantined.append((member.name, f"{error.code}: {error.what}"))
             continue
-        if is_packed(data[:512]):
-            check_nesting(archive, [member])
-        data = as_utf8(data)
-        # photos and the like are most of a large export: keep none of their bytes
-        heads[member.name] = Head(member, data[:512] if b"\0" in data[:512] else data)
+        start = max(data.find(CELL), 0) if _PAGE.match(data) else 0
+        # an export may have 200,000 members: keep what tells them apart, not all that was looked at
+        kept = data[start : start + (KEPT if budget > 0 else KEPT // 4)]
+        budget -= len(kept)
+        heads[member.name] = Head(member, kept)
     return heads
 
 
-def _overview(archive: Archive, heads: dict[str, Head], found: Survey) -> None:
+def _overview(archive: Archive, member: Member, data: bytes, found: Survey) -> None:
     """Whose archive it is, and whether it is our own synthetic one."""
     import msgspec
 
-    for name, head in heads.items():
-        if name.rpartition("/")[2] == SYNTHETIC:
-            try:
-                marks = msgspec.json.decode(head.data, type=dict[str, Any])
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                continue
-            if marks.get("synthetic") is True:
-                found.population = "synthetic"
-        elif found.account is None and _PAGE.match(head.data) and b"outer-cell" not in head.data:
-            found.account = _account(archive, head.member, head.data)
+    if member.name.rpartition("/")[2] == SYNTHETIC:
+        try:
+            marks = msgspec.json.decode(data, type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return
+        if marks.get("synthetic") is True:
+            found.population = "synthetic"
+    elif found.account is None and _PAGE.match(data) and CELL not in data and _OVERVIEW.search(data):
+        found.account = _account(archive, member)
 
 
-def _account(archive: Archive, member: Member, head: bytes) -> str | None:
+def _account(archive: Archive, member: Member) -> str | None:
     """The one e-mail address in the overview page of a Takeout (archive_browser.html, in any language)."""
-    if not _OVERVIEW.search(head) or member.size > _PAGE_MAX:
+    if member.size > _PAGE_MAX:
         return None
-    try:
-        page = as_utf8(archive.head(member, _PAGE_MAX))
-    except MemberError:
-        return None
+    page = as_utf8(archive.head(member, _PAGE_MAX))
     if owner := _OWNER.search(page):
         return owner[1].decode("utf-8", "replace").lower()
     mails = {mail.lower() for mail in _MAIL.findall(page)}
