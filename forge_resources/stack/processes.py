@@ -1,0 +1,306 @@
+"""The Dagster side of a home: one code server, the guarded UI, the daemon; started and stopped as one.
+
+    with Stack() as stack, DagsterProcesses(stack) as dagster:
+        print(dagster.url)
+
+Each is a process group of its own with a log under ``FORGE_HOME/logs``. The code server listens on a unix socket in a
+folder that only its owner may enter, so nobody else can launch runs through it. No orphan is left behind: a child asks
+the system for a SIGTERM when we die, and what survives even that is ended at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from forge_core.errors import ForgeError
+from forge_resources.settings import Settings
+from forge_resources.stack.stack import Stack
+from forge_resources.stack.state import began, private_folder, read_json, try_lock, write_json
+
+PROJECT = Path(__file__).resolve().parents[2]
+MARK = "FORGE_STARTED_BY"  # in the environment of all we start, run workers included
+_READY = (
+    "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError {"
+    " __typename ... on PythonError { message } } } } } }"
+)
+
+
+def running(settings: Settings) -> str | None:
+    """The URL of the UI of a live `forge up` on this home, or None."""
+    state = read_json(settings.home / "run" / "dagster.json")
+    if not isinstance(state, dict) or state.get("kind") != "up" or not state.get("ready"):
+        return None
+    return state["url"] if began(state["pid"]) == state["began"] else None
+
+
+class DagsterProcesses:
+    """Code server, UI and daemon over a started stack.
+
+    ``port`` None takes a free one. ``kind`` "up" is found by :func:`running`; anything else is for one command.
+    Start it from a thread that lives as long as the processes shall: Linux ties them to that thread.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        port: int | None = None,
+        *,
+        kind: str = "command",
+        module: str = "definitions",
+        project: Path = PROJECT,
+    ) -> None:
+        self.stack, self.port, self.kind = stack, port, kind
+        self.module, self.project = module, project
+        self.state = stack.run / "dagster.json"
+        self.socket = stack.sockets / "code.sock"
+        self.mark = uuid.uuid4().hex
+        self.url = ""
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock: int | None = None
+
+    def start(self) -> DagsterProcesses:
+        """Starts the three and returns; :meth:`wait_ready` says when they answer."""
+        self._take_lock()
+        try:
+            sweep(self.state)
+            listener = self._listen()
+            with listener:
+                self.url = f"http://localhost:{listener.getsockname()[1]}"
+                workspace = self._write_configuration()
+                self._write_state(ready=False)
+                self._spawn("code-server", ["-m", "dagster", "api", "grpc", "--socket", str(self.socket),
+                            "--module-name", self.module, "--working-directory", str(self.project)])  # fmt: skip
+                self._spawn("webserver", ["-m", "forge_resources.webserver", "--workspace", str(workspace), "--fd",
+                            str(listener.fileno()), "--wait-for", str(self.socket)], listener.fileno())  # fmt: skip
+            self.workspace = workspace
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def wait_ready(self, timeout: float = 180.0, progress: Callable[[], None] = lambda: None) -> str:
+        """Waits until the UI answers and the code location is loaded; starts the daemon on the way."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            self.check_alive()
+            if "daemon" not in self.processes and _accepts(self.socket):
+                # after the code server: a daemon that meets none retries only once a minute
+                self._spawn("daemon", ["-m", "dagster._daemon", "run", "-w", str(self.workspace)])
+            if self._loaded():
+                self._write_state(ready=True)
+                return self.url
+            progress()
+            time.sleep(0.1)
+        raise ForgeError("FORGE-UP-TIMEOUT", "The Dagster UI did not answer in time.", fix=self._see_logs())
+
+    def check_alive(self) -> None:
+        """Raises when one of the processes has ended by itself."""
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise ForgeError(
+                    "FORGE-UP-DIED", f"The {name} ended by itself (exit {process.returncode}).", fix=self._see_logs()
+                )
+
+    def stop(self, patience: float = 12.0) -> None:
+        """Ends all of it: daemon first (no new runs), then the UI, then the code server with its run workers."""
+        for name in ("daemon", "webserver", "code-server"):
+            process = self.processes.pop(name, None)
+            if process is not None:
+                end_group(process, patience)
+        if self._lock is not None:
+            self.state.unlink(missing_ok=True)
+            self.socket.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def kill(self) -> None:
+        """The hard way, at once: for a second Ctrl-C."""
+        for process in self.processes.values():
+            _signal_group(process.pid, signal.SIGKILL)
+        self.stop(patience=1.0)
+
+    def __enter__(self) -> DagsterProcesses:
+        self.start()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _take_lock(self) -> None:
+        handle = os.open(self.stack.run / "dagster.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not try_lock(handle):
+            os.close(handle)
+            raise ForgeError(
+                "FORGE-UP-BUSY",
+                "Another forge command has Dagster running on this home.",
+                "Two daemons on one home would launch everything twice.",
+                "Wait until it is done, or keep `forge up` running: commands then use it.",
+            )
+        self._lock = handle  # held until stop; the system frees it when we die
+
+    def _listen(self) -> Any:
+        from forge_resources.webserver import listen
+
+        try:
+            return listen(self.port or 0)
+        except OSError as error:
+            raise ForgeError(
+                "FORGE-UP-PORT", f"Port {self.port} is not free.", error.strerror or "", "Choose another with --port."
+            ) from None
+
+    def _write_configuration(self) -> Path:
+        self.socket.unlink(missing_ok=True)
+        home = self.stack.settings.dagster_home
+        target, source = home / "dagster.yaml", PROJECT / "dagster.yaml"
+        own = home == self.stack.home / "dagster"  # a DAGSTER_HOME of the user's keeps its own file
+        if source.is_file() and (own or not target.exists()):
+            target.write_bytes(source.read_bytes())
+        workspace = self.stack.run / "workspace.yaml"
+        server = {"socket": str(self.socket), "host": "localhost", "location_name": "forge"}
+        workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), "utf-8")  # JSON is YAML
+        return workspace
+
+    def _spawn(self, name: str, arguments: list[str], *handles: int) -> None:
+        environment = {**os.environ, **self.stack.environment(), MARK: self.mark}
+        paths = [str(PROJECT), str(self.project), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(p for p in paths if p))
+        logs = private_folder(self.stack.settings.logs)
+        path = logs / f"{name}.log"
+        fresh = path.exists() and path.stat().st_size > 10_000_000
+        with path.open("wb" if fresh else "ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.project,
+                env=environment, pass_fds=handles, start_new_session=True, preexec_fn=_die_with_parent(),
+            )  # fmt: skip
+        self._write_state(ready=False)
+
+    def _write_state(self, *, ready: bool) -> None:
+        groups = [process.pid for process in self.processes.values()]
+        value = {"kind": self.kind, "url": self.url, "pid": os.getpid(), "began": began(os.getpid()),
+                 "ready": ready, "mark": self.mark, "groups": groups}  # fmt: skip
+        write_json(self.state, value)
+
+    def _loaded(self) -> bool:
+        answer = _ask(self.url, _READY) if "daemon" in self.processes else None
+        entries = (answer or {}).get("workspaceOrError", {}).get("locationEntries", [])
+        for entry in entries:
+            if (entry["locationOrLoadError"] or {}).get("__typename") == "PythonError":
+                raise ForgeError(
+                    "FORGE-CODE-LOCATION",
+                    "The code location does not load.",
+                    entry["locationOrLoadError"]["message"].strip().splitlines()[-1][:300],
+                    self._see_logs(),
+                )
+        return bool(entries) and all(entry["loadStatus"] == "LOADED" for entry in entries)
+
+    def _see_logs(self) -> str:
+        return f"See the logs in {self.stack.settings.logs}."
+
+
+def _ask(url: str, query: str) -> dict[str, Any] | None:
+    request = urllib.request.Request(
+        f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
+    try:
+        with opener.open(request, timeout=10) as answer:
+            return json.load(answer)["data"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _accepts(path: Path) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """On Linux the child asks for a SIGTERM at the death of the thread that started it."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # loaded before the fork: no import after it
+
+    def ask() -> None:
+        prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # died in between
+            os._exit(1)
+
+    return ask
+
+
+def _signal_group(group: int, sign: int) -> bool:
+    try:
+        os.killpg(group, sign)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def end_group(process: subprocess.Popen[bytes], patience: float) -> None:
+    """TERM to the leader, so that it ends its own children in order; then KILL to whoever is left of the group."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        _signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)
+    if _signal_group(process.pid, signal.SIGTERM):  # run workers: a moment to write down that they were ended
+        deadline = time.monotonic() + 5.0
+        while _signal_group(process.pid, 0) and time.monotonic() < deadline:  # 0 only asks
+            process.poll()
+            time.sleep(0.05)
+        _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def leftovers(state_file: Path) -> list[int]:
+    """Live processes that a forge, dead since, had started for this home."""
+    import psutil
+
+    state = read_json(state_file)
+    if not isinstance(state, dict) or began(state.get("pid", 0)) == state.get("began"):
+        return []
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) in state["groups"] and process.environ().get(MARK) == state["mark"]:
+                found.append(process.pid)
+    return found
+
+
+def sweep(state_file: Path) -> None:
+    """Ends what a killed forge left behind; the mark in their environment tells them from a reused pid."""
+    for sign, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0)):
+        pids = leftovers(state_file)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sign)
+        deadline = time.monotonic() + patience
+        while pids and time.monotonic() < deadline and leftovers(state_file):
+            time.sleep(0.1)
+    state_file.unlink(missing_ok=True)
