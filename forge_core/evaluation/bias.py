@@ -23,15 +23,11 @@ Verdict = Literal["differs", "no difference shown", "too few"]
 
 @dataclass(frozen=True)
 class Group:
-    """One group's mean of the metric with its interval."""
+    """One group's mean of the metric with its interval; ``too_few`` subjects give no verdict."""
 
     name: str
     interval: Interval
-    enough: bool
-
-    @property
-    def note(self) -> str:
-        return "" if self.enough else "too few"
+    too_few: bool
 
 
 @dataclass(frozen=True)
@@ -46,12 +42,27 @@ class Bias:
     verdict: Verdict
     unknown: int  # subjects whose group is not known; they take no part
 
+    @property
+    def apart(self) -> bool:
+        return self.verdict == "differs"
 
-def bias(
-    attribute: str,
-    metric: str,
+    @property
+    def words(self) -> str:
+        told = (
+            f"{group.name} too few (n = {group.interval.n})"
+            if group.too_few
+            else f"{group.name} {group.interval.value:.3f} "
+            f"[{group.interval.low:.3f}, {group.interval.high:.3f}] (n = {group.interval.n})"
+            for group in self.groups
+        )
+        return f"{self.metric} {self.verdict}: {', '.join(told)}" if self.groups else "no group is known"
+
+
+def by_group(
     values: np.ndarray,
     groups: Sequence[str | None],
+    metric: str,
+    attribute: str,
     least: int = LEAST,
     seed: int = 0,
 ) -> Bias:
@@ -62,16 +73,17 @@ def bias(
     if len(values) != len(groups):
         raise ValueError("each subject needs a group or None")
     known = np.array([group is not None for group in groups], bool)
-    kept, names = values[known], np.array([group for group in groups if group is not None], object)
+    kept = values[known]
+    names = np.array([group for group in groups if group is not None], object)
     means = _by_group(kept, names)
     found = []
     for name, mean in means.items():
         chosen = kept[names == name]
         interval = mean_interval(chosen, seed=seed)
         found.append(
-            Group(name, Interval(mean, interval.low, interval.high, len(chosen)), len(chosen) >= least)
+            Group(name, Interval(mean, interval.low, interval.high, len(chosen)), len(chosen) < least)
         )
-    judged = [group.interval for group in found if group.enough]
+    judged = [group.interval for group in found if not group.too_few]
     apart = any(not one.overlaps(other) for one in judged for other in judged)
     verdict: Verdict = "too few" if len(judged) < 2 else "differs" if apart else "no difference shown"
     spread = [interval.value for interval in judged]

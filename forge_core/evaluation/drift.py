@@ -39,7 +39,7 @@ Verdict = Literal["alarm", "steady", "too few"]
 class ColumnDrift:
     """How far one column moved. ``chance`` is the mean effect of chance where it was worked out, else 0."""
 
-    column: str
+    name: str
     method: str
     effect: float
     chance: float
@@ -52,6 +52,36 @@ class ColumnDrift:
     def alarm(self) -> bool:
         return self.verdict == "alarm"
 
+    @property
+    def too_few(self) -> bool:
+        return self.verdict == "too few"
+
+    @property
+    def words(self) -> str:
+        rows = f"n = {self.n_reference} and {self.n_current}"
+        if self.too_few:
+            return f"too few rows ({rows})"
+        by_chance = f", {self.chance:.3f} by chance" if self.chance else ""
+        return f"{self.verdict}: {self.method} {self.effect:.3f} (alarm from {self.threshold}{by_chance}; {rows})"
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """All columns that could be compared, in the order of the table."""
+
+    columns: Sequence[ColumnDrift]
+
+    @property
+    def alarms(self) -> list[str]:
+        return [column.name for column in self.columns if column.alarm]
+
+    @property
+    def words(self) -> str:
+        compared = sum(not column.too_few for column in self.columns)
+        if not compared:
+            return "Too few rows to compare."
+        return f"{len(self.alarms)} of {compared} columns drifted."
+
 
 def drift(
     reference: pa.Table,
@@ -59,7 +89,7 @@ def drift(
     columns: Sequence[str] | None = None,
     minimum: int = MINIMUM,
     seed: int = 0,
-) -> list[ColumnDrift]:
+) -> DriftReport:
     """One ``ColumnDrift`` per column; by default all columns of numbers, strings and booleans that both have.
 
     A column that is null in part is compared on its other rows; when the share of nulls itself moved by more
@@ -82,7 +112,7 @@ def drift(
             found.append(ColumnDrift(name, kind, float("nan"), 0.0, THRESHOLDS[kind], *sizes, "too few"))
         else:
             found.append(_judge(name, kind, effects[name], before[name], after[name], seed))
-    return found
+    return DriftReport(tuple(found))
 
 
 def _judge(
