@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from forge_resources.postgres import Database
 
 if TYPE_CHECKING:
     from forge_core.archives import Limits
+    from forge_core.sources import MemberReport
 
 PARTITION_KEY = re.compile(r"[a-z0-9]{1,24}-[0-9a-f]{12}")
 
@@ -123,14 +125,18 @@ class Exports:
                 (error.code, f"{error.what} {error.why}".strip(), partition),
             )
 
-    def record_members(self, partition: str, members: list[tuple[str, str, str, int, int, dict[str, int]]]) -> None:
-        """Each member's outcome: (member, reader, status, rows, quarantined, reasons)."""
+    def record_members(self, partition: str, members: Sequence[MemberReport]) -> None:
+        """Each member's outcome: imported, skipped or quarantined, how much of it and why."""
+        rows = []
+        for m in members:
+            reasons = dict(m.quarantined + m.passed_over)
+            if m.reason:
+                reasons[m.reason] = reasons.get(m.reason, 0)
+            counts = (sum(m.rows.values()), sum(m.quarantined.values()))
+            rows.append((partition, m.member, m.reader, m.status, *counts, json.dumps(reasons)))
         with self.database.transaction() as connection, connection.cursor() as cursor:
             cursor.execute("delete from forge.members where partition = %s", (partition,))
-            cursor.executemany(
-                "insert into forge.members values (%s, %s, %s, %s, %s, %s, %s)",
-                [(partition, *row[:5], json.dumps(row[5])) for row in members],
-            )
+            cursor.executemany("insert into forge.members values (%s, %s, %s, %s, %s, %s, %s)", rows)
 
 
 def check_partition_key(key: str) -> str:

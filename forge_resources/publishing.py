@@ -49,6 +49,9 @@ def publish(
             cursor.fetchall()
             survey = sources.survey(archive, export.subject)
             staged = _stage(cursor, sources.read(archive, survey, export.subject, report), progress)
+            for name in report.broken:  # a damaged member may come to light after some of its rows
+                for kind in staged:
+                    cursor.execute(f"delete from staging_{kind} where member = $1", (name,))
             kinds = {kind: _publish_kind(cursor, kind, export.partition, kind in staged) for kind in events.KINDS}
             cursor.execute(
                 "update forge.exports set status = 'published', code = null, reason = null, published_at = now()"
@@ -57,12 +60,8 @@ def publish(
     except ForgeError as error:
         exports.refuse(export.partition, error)
         return Published(export, {}, 0, error)
-    members = [
-        (m.member, m.reader, m.status, sum(m.rows.values()), sum(m.quarantined.values()), dict(m.quarantined))
-        for m in report.members.values()
-    ]
-    exports.record_members(export.partition, members)
-    return Published(export, kinds, sum(row[4] for row in members))
+    exports.record_members(export.partition, list(report.members.values()))
+    return Published(export, kinds, sum(report.total("quarantined").values()))
 
 
 def _stage(cursor: Any, batches: Any, progress: Callable[[int], None]) -> set[str]:

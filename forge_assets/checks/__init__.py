@@ -48,20 +48,19 @@ def interactions_drift(context: AssetCheckExecutionContext, stores: ResourcePara
     events = stores.database.read(_EVENTS)
     cut = _cut(stores, events)
     reference, current = events.slice(0, cut).drop(["time"]), events.slice(cut).drop(["time"])
-    report = drift.drift(reference, current)
-    alarms = [c.name for c in report.columns if c.alarm]
+    report = drift.drift(reference, current, seed=stores.settings.seed)
     metadata = {
         "reference_events": reference.num_rows,
         "current_events": current.num_rows,
         **{c.name: c.words for c in report.columns},
     }
-    measured = [(c.name, c.effect, c.threshold, c.alarm) for c in report.columns if not c.too_few]
-    if measured:
-        metadata["drift_per_column"] = MetadataValue.md(pictures.effects(measured, "reference against current window"))
+    bars = [(c.name, c.effect, c.threshold, c.alarm) for c in report.columns if not c.too_few]
+    if bars:
+        metadata["drift_per_column"] = MetadataValue.md(pictures.effects(bars, "reference against current window"))
     return AssetCheckResult(
-        passed=not alarms,
+        passed=not report.alarms,
         severity=AssetCheckSeverity.WARN,
-        description=f"Drift in {', '.join(alarms)}." if alarms else report.words,
+        description=f"Drift in {', '.join(report.alarms)}." if report.alarms else report.words,
         metadata=metadata,
     )
 

@@ -52,7 +52,7 @@ def _clean(kind: str) -> AssetsDefinition:
     def clean(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
         database, address = stores.database, keys.table(asset_key)
         database.ensure()
-        provenance = Provenance.now(stores, asset_key, VERSION, depends_on, context.run_id)
+        provenance = Provenance.now(stores, asset_key, VERSION, depends_on, context.run.run_id)
         rebuild_clean(database, stores.vault.pseudonyms, kind)
         raw_rows, rows = database.count(f"raw.{kind}"), database.count(address)
         subjects, first, last, unknown = database.rows(

@@ -15,7 +15,7 @@ from dagster import (
 
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY, RETRIES
-from forge_assets.outcome import Provenance, built, key, refused
+from forge_assets.outcome import Provenance, built, key, not_asked, refused
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_resources.consent import allowed
@@ -53,7 +53,7 @@ def item_vectors(
     from forge_models.recommender.vectors import co_occurrence_vectors
 
     depends_on = [keys.INTERACTIONS, keys.consent(_PURPOSE)]
-    provenance = Provenance.now(stores, keys.ITEM_VECTORS, VERSION, depends_on, context.run_id)
+    provenance = Provenance.now(stores, keys.ITEM_VECTORS, VERSION, depends_on, context.run.run_id)
     interactions = stores.database.read(
         f"select * from features.interactions t where {allowed('t.subject', 't.source', _PURPOSE)} order by 1, 2"
     )
@@ -61,6 +61,7 @@ def item_vectors(
     if known < LEAST_ITEMS:
         reason = f"Learning mode: not enough data yet (items: {known} of {LEAST_ITEMS})."
         yield refused(stores, provenance, "enough_items", reason, {"items": known})
+        yield not_asked(keys.ITEM_VECTORS, "recall")
         return
     items, vectors = co_occurrence_vectors(interactions, dim=DIMENSIONS, seed=stores.settings.seed)
     stores.vectors.write("items", items, vectors)

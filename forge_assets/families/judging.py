@@ -65,7 +65,7 @@ def evaluation(bundle: Bundle) -> AssetsDefinition:
         automation_condition=FRESH,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-        provenance = bundle.provenance(stores, "evaluation", depends_on, context.run_id)
+        provenance = bundle.provenance(stores, "evaluation", depends_on, context.run.run_id)
         splits = bundle.splits(stores).refit()
         task = family.tasks[0]
         judged = [_judge(stores, bundle, row, task, splits) for row in _trained(stores, bundle)]
@@ -73,7 +73,7 @@ def evaluation(bundle: Bundle) -> AssetsDefinition:
         _write(stores, bundle, task, judged)
         chosen = next(j for j in judged if j.chosen)
         comparisons = _compare(stores, bundle, task, judged, chosen)
-        run = stores.tracking.run(family.name, context.run_id)
+        run = stores.tracking.run(family.name, context.run.run_id)
         stores.tracking.log(run, {f"test_{m}": i.value for m, i in chosen.evaluation.metrics.items()})
         bars = [
             (j.name, i.value, i.low, i.high, j.is_baseline)
@@ -203,7 +203,7 @@ def _bias(stores: Stores, task: Task, chosen: Judged, metadata: dict[str, Any]) 
         groups.setdefault(attribute, {})[subject] = value
     values = chosen.evaluation.per_subject[task.metric]
     reports = [
-        bias.by_group(values, [of.get(s, "unknown") for s in chosen.evaluation.subjects], task.metric, attribute)
+        bias.by_group(values, [of.get(s) for s in chosen.evaluation.subjects], task.metric, attribute)
         for attribute, of in sorted(groups.items())
         if any(s in of for s in chosen.evaluation.subjects)
     ]
@@ -211,19 +211,18 @@ def _bias(stores: Stores, task: Task, chosen: Judged, metadata: dict[str, Any]) 
         (f"{r.attribute}: {g.name}", g.interval.value, g.interval.low, g.interval.high, g.interval.n)
         for r in reports
         for g in r.groups
-        if g.interval.n and not g.too_few
+        if not g.too_few
     ]
     if shown:
         metadata["metric_by_group"] = MetadataValue.md(pictures.groups(shown, task.metric))
     apart = [r for r in reports if r.apart]
-    words = {r.attribute: r.words for r in reports}
+    calm = "No two groups differ beyond their intervals." if reports else "No attributes of subjects are known."
     return AssetCheckResult(
         check_name="bias",
         passed=not apart,
         severity=AssetCheckSeverity.WARN,
-        description="; ".join(f"{r.attribute}: {r.words}" for r in apart)
-        or ("No two groups are apart beyond their intervals." if reports else "No attributes of subjects are known."),
-        metadata=words,
+        description="; ".join(f"{r.attribute}: {r.words}" for r in apart) or calm,
+        metadata={r.attribute: r.words for r in reports},
     )
 
 
@@ -243,7 +242,7 @@ def card(bundle: Bundle) -> AssetsDefinition:
         automation_condition=FRESH,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-        provenance = bundle.provenance(stores, "card", depends_on, context.run_id)
+        provenance = bundle.provenance(stores, "card", depends_on, context.run.run_id)
         document = cards.document(stores, bundle, provenance)
         markdown = cards.markdown(document)
         row = {"version": document["version"], "markdown": markdown, "document": json.dumps(document)}
@@ -275,13 +274,13 @@ def champion(bundle: Bundle) -> AssetsDefinition:
     def build(
         context: AssetExecutionContext, stores: ResourceParam[Stores]
     ) -> Iterator[MaterializeResult | AssetCheckResult]:
-        provenance = bundle.provenance(stores, "champion", depends_on, context.run_id)
+        provenance = bundle.provenance(stores, "champion", depends_on, context.run.run_id)
         registry = stores.registry
         challenger, incumbent = (registry.version(family.name, alias) for alias in (CHALLENGER, "champion"))
         names = ("against", "is_baseline", "better_by", "low", "high")
         rows = stores.database.rows(f"select {', '.join(names)} from {bundle.table('comparison')}")
         lost = verdict([dict(zip(names, row, strict=True)) for row in rows])
-        stores.tracking.finish(stores.tracking.run(family.name, context.run_id))
+        stores.tracking.finish(stores.tracking.run(family.name, context.run.run_id))
         if lost or challenger is None:
             kept = f"Kept champion v{incumbent}" if incumbent else "No champion yet"
             reason = f"{kept}: the challenger against {'; '.join(lost)}." if lost else f"{kept}: no challenger."

@@ -21,7 +21,7 @@ from forge_assets import pictures
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY, LIGHT, RETRIES
 from forge_assets.families.bundle import VERSION, Bundle, digest
-from forge_assets.outcome import built, key, refused
+from forge_assets.outcome import built, key, not_asked, refused
 from forge_assets.outcome import keys as as_keys
 from forge_assets.schema import table_metadata
 from forge_core.errors import ForgeError
@@ -54,7 +54,7 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
     def build(
         context: AssetExecutionContext, stores: ResourceParam[Stores]
     ) -> Iterator[MaterializeResult | AssetCheckResult]:
-        provenance = bundle.provenance(stores, "training_set", depends_on, context.run_id)
+        provenance = bundle.provenance(stores, "training_set", depends_on, context.run.run_id)
         tables = bundle.consented_inputs(stores)
         everything = stores.database.count(family.inputs[0].replace("/", "."))
         splits = family.split(tables)
@@ -69,11 +69,13 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
         if not granted or (everything and not splits.rows.num_rows):
             reason = f"No consent for the purpose '{family.purpose}': grant it with `forge ingest … --consent all`."
             yield refused(stores, provenance, "ready", reason, {"rows_without_consent": everything})
+            yield not_asked(asset_key, "no_leakage")
             return
         if short:
             needed = ", ".join(f"{what}: {have}" for what, have in short.items())
             reason = f"Learning mode: not enough data yet ({needed}). Nothing is trained until there is."
             yield refused(stores, provenance, "ready", reason, {**size, "learning_mode": True})
+            yield not_asked(asset_key, "no_leakage")
             return
         bundle.write_splits(stores, splits)
         leaks = dict(family.leakage(splits))
@@ -120,12 +122,12 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
         automation_condition=FRESH,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-        provenance = bundle.provenance(stores, "tuning", depends_on, context.run_id)
+        provenance = bundle.provenance(stores, "tuning", depends_on, context.run.run_id)
         data_version = provenance.inputs[depends_on[0]]
         splits = bundle.splits(stores)
         rows = [row for task in family.tasks for row in _search(context, stores, bundle, splits, task, data_version)]
         stores.database.write(bundle.table("tuning"), pa.Table.from_pylist(rows))
-        run = stores.tracking.run(family.name, context.run_id, {"training_set": data_version})
+        run = stores.tracking.run(family.name, context.run.run_id, {"training_set": data_version})
         best = {r["candidate"]: r for r in rows if r["best"]}
         stores.tracking.log(
             run,
@@ -210,7 +212,7 @@ def model(bundle: Bundle) -> AssetsDefinition:
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
         from forge_models import artifact
 
-        provenance = bundle.provenance(stores, "model", depends_on, context.run_id)
+        provenance = bundle.provenance(stores, "model", depends_on, context.run.run_id)
         generation = digest(provenance.inputs)
         folder = bundle.artifacts(stores, generation)
         splits = bundle.splits(stores).refit()
@@ -242,7 +244,7 @@ def model(bundle: Bundle) -> AssetsDefinition:
             )
         stores.database.write(bundle.table("model"), pa.Table.from_pylist(rows))
         mine = next(r for r in rows if r["chosen"])
-        version = _register(stores, bundle, mine, context.run_id, provenance.inputs[depends_on[0]])
+        version = _register(stores, bundle, mine, context.run.run_id, provenance.inputs[depends_on[0]])
         listed = "\n".join(
             f"| {r['candidate']}{' **(chosen)**' if r['chosen'] else ''} | {_words(r['config'])} | {r['seconds']:.1f} s"
             f" | {r['bytes'] / 1e6:.1f} MB |"

@@ -115,7 +115,7 @@ def _feature(feature: Feature) -> AssetsDefinition:
         automation_condition=FRESH,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-        provenance = Provenance.now(stores, feature.asset, feature.version, feature.depends_on, context.run_id)
+        provenance = Provenance.now(stores, feature.asset, feature.version, feature.depends_on, context.run.run_id)
         stores.database.rebuild(address, feature.select)
         metadata = table_metadata(stores.database, address) | _pictures(stores.database, feature.asset)
         version = stores.database.content_version(address)

@@ -33,7 +33,7 @@ def _consent(purpose: str) -> AssetsDefinition:
     )
     def consent(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
         stores.database.ensure()
-        provenance = Provenance.now(stores, asset_key, VERSION, [], context.run_id)
+        provenance = Provenance.now(stores, asset_key, VERSION, [], context.run.run_id)
         rows = stores.consent.rows(purpose)
         states = {state: sum(1 for row in rows if row[2] == state) for state in ("granted", "denied", "expired")}
         everyone = next((state for subject, source, state, _ in rows if subject == source == "*"), "not asked")

@@ -37,7 +37,7 @@ def recommendations(context: AssetExecutionContext, stores: ResourceParam[Stores
     import pyarrow as pa
 
     depends_on = [CHAMPION, keys.INTERACTIONS, keys.consent(RECOMMENDER.purpose)]
-    provenance = Provenance.now(stores, keys.RECOMMENDATIONS, VERSION, depends_on, context.run_id)
+    provenance = Provenance.now(stores, keys.RECOMMENDATIONS, VERSION, depends_on, context.run.run_id)
     champion = stores.registry.champion(RECOMMENDER.name)
     if champion is None:
         raise ForgeError("FORGE-NO-CHAMPION", "No recommender was promoted.", "", "Build recommender/champion first.")
