@@ -171,11 +171,7 @@ class DagsterProcesses:
 
     def _write_configuration(self) -> Path:
         self.socket.unlink(missing_ok=True)
-        home = self.stack.settings.dagster_home
-        target, source = home / "dagster.yaml", PROJECT / "dagster.yaml"
-        own = home == self.stack.home / "dagster"  # a DAGSTER_HOME of the user's keeps its own file
-        if source.is_file() and (own or not target.exists()):
-            target.write_bytes(source.read_bytes())
+        write_instance(self.stack)
         workspace = self.stack.run / "workspace.yaml"
         server = {"socket": str(self.socket), "host": "localhost", "location_name": "forge"}
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), "utf-8")  # JSON is YAML
@@ -216,6 +212,15 @@ class DagsterProcesses:
 
     def _see_logs(self) -> str:
         return f"See the logs in {self.stack.settings.logs}."
+
+
+def write_instance(stack: Stack) -> None:
+    """Puts our dagster.yaml into DAGSTER_HOME; one that the user chose keeps its own file."""
+    home = stack.settings.dagster_home
+    target, source = home / "dagster.yaml", PROJECT / "dagster.yaml"
+    own = home == stack.home / "dagster"
+    if source.is_file() and (own or not target.exists()):
+        target.write_bytes(source.read_bytes())
 
 
 def _ask(url: str, query: str) -> dict[str, Any] | None:
@@ -260,22 +265,31 @@ def _signal_group(group: int, sign: int) -> bool:
 
 
 def end_group(process: subprocess.Popen[bytes], patience: float) -> None:
-    """TERM to the leader, so that it ends its own children in order; then KILL to whoever is left of the group."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        _signal_group(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)
-    if _signal_group(process.pid, signal.SIGTERM):  # run workers: a moment to write down that they were ended
-        deadline = time.monotonic() + 5.0
-        while _signal_group(process.pid, 0) and time.monotonic() < deadline:  # 0 only asks
-            process.poll()
-            time.sleep(0.05)
-        _signal_group(process.pid, signal.SIGKILL)
+    """TERM to the whole group (a code server alone would wait for its runs to finish), then KILL to who is left."""
+    _signal_group(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        process.poll()  # collects the leader; the group lives on while a run worker writes down how it ended
+        if not _signal_group(process.pid, 0):  # 0 only asks
+            break
+        time.sleep(0.05)
+    _signal_group(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def ours(stack: Stack) -> list[Any]:
+    """The live processes of a home (psutil's), whoever started them: servers, UI, daemon, run workers."""
+    import psutil
+
+    servers = {stack.postgres.pid(), stack.redis.pid()}
+    state = read_json(stack.run / "dagster.json")
+    mark = state.get("mark") if isinstance(state, dict) else None
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid in servers or (mark and process.environ().get(MARK) == mark):
+                found.append(process)
+    return found
 
 
 def leftovers(state_file: Path) -> list[int]:
