@@ -1,10 +1,10 @@
 """Rows per second and peak memory of our watch-history readers beside google_takeout_parser's.
 
 Both read the same generated file, each arm in a process of its own, the arms in turn and the best of
-``--repeat`` taken, imports included. Prints one JSON object. The last arms read ten times as much, to show that memory
-does not grow with the file. Everything generated is synthetic.
+``--repeat`` taken, imports included. Prints one JSON object. The last arms read ten times as much, to show
+that memory does not grow with the file. Everything generated is synthetic.
 
-    python benchmarks/ingest.py --rows 20000
+    python benchmarks/ingest.py --rows 50000
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benchmarks" / "peers" / "google_takeout_parser.txt"
 GOALS = {"html_ratio": 10.0, "html_ratio_stretch": 20.0, "peak_mb": 300}
-WORDS = ["blue", "night", "city", "garden", "how", "to", "make", "learn", "live", "piano", "river", "&", "storm", "'best'", "of", "history", "cat", "café"]
+WORDS = (
+    "blue", "night", "city", "garden", "how", "to", "make", "learn", "live", "piano", "river", "&", "storm",
+    "'best'", "of", "history", "cat", "café",
+)  # fmt: skip
 
 OURS = """
 import json, sys, time
@@ -60,7 +63,8 @@ with open(sys.argv[1], "rb") as stream:
 TAIL = """
 seconds = time.perf_counter() - started
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]
-print(json.dumps({"rows": rows, "bad": bad, "seconds": round(seconds, 3), "peak_mb": round(int(peak) / 1024)}))
+peak_mb = round(int(peak) / 1024)
+print(json.dumps({"rows": rows, "bad": bad, "seconds": round(seconds, 3), "peak_mb": peak_mb}))
 """
 
 
@@ -107,7 +111,8 @@ def write_html(path: Path, rows: int) -> None:
                 '<div class="header-cell mdl-cell mdl-cell--12-col">'
                 '<p class="mdl-typography--title">YouTube<br></p></div>'
                 f'<div class="{cell}6-col mdl-typography--body-1">Watched\u00a0'
-                f'<a href="https://www.youtube.com/watch?v={video}">{escape(title).replace("&#x27;", "&#39;")}</a><br>'
+                f'<a href="https://www.youtube.com/watch?v={video}">'
+                f'{escape(title).replace("&#x27;", "&#39;")}</a><br>'
                 f'<a href="https://www.youtube.com/channel/{channel_id}">{channel}</a><br>'
                 f"{at:%b} {at.day}, {at.year}, {at.hour % 12 or 12}:{at:%M:%S}\u202f{at:%p} UTC</div>"
                 f'<div class="{cell}6-col mdl-typography--body-1 mdl-typography--text-right"></div>'
@@ -154,8 +159,8 @@ def best(python: Path | str, code: str, path: Path, repeat: int) -> dict[str, fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rows", type=int, default=30_000)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--home", type=Path, default=ROOT / ".forge")
     asked = parser.parse_args()
     peer = peer_python(asked.home)

@@ -1,0 +1,82 @@
+"""Identity of an event: the SQL that publishes and its twin in Python; row F-A6."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from forge_core import identity
+from forge_core.events import TYPES, reader_columns
+
+AT = datetime(2021, 9, 30, 1, 44, 33, tzinfo=UTC)
+
+
+@pytest.fixture
+def staging(home, monkeypatch):
+    """An empty staging table for watch events on the real server."""
+    import os
+
+    columns = ", ".join(f"{c.name} {TYPES[c.type]}" for c in reader_columns("watch"))
+    with psycopg.connect(os.environ["POSTGRES_URL"]) as connection:
+        connection.execute(f"create temp table staging (member text, source text, {columns})")
+        yield connection
+
+
+def put(connection, member, item, time, sequence, subject="me"):
+    connection.execute(
+        "insert into staging (member, source, subject, item, time, sequence)"
+        " values (%s, 'youtube', %s, %s, %s, %s)",
+        (member, subject, item, time, sequence),
+    )
+
+
+def ids(connection):
+    return [row[0] for row in connection.execute(identity.select("watch", "staging")).fetchall()]
+
+
+def test_sql_and_python_agree(staging):
+    events = [("a:1", AT), ("a:ü🎬", AT + timedelta(milliseconds=999)), ("a:3", None)]
+    for number, (item, time) in enumerate(events):
+        put(staging, "m", item, time, number)
+
+    assert set(ids(staging)) == {identity.event_id("me", "watch", item, time) for item, time in events}
+
+
+def test_F_A6_the_same_event_in_two_files_is_one(staging):
+    put(staging, "history.json", "a:1", AT + timedelta(milliseconds=131), 0)
+    put(staging, "history.html", "a:1", AT, 0)
+
+    rows = staging.execute(identity.select("watch", "staging")).fetchall()
+
+    assert len(rows) == 1
+    assert AT + timedelta(milliseconds=131) in rows[0]  # the finer time stays
+
+
+def test_F_A6_the_same_second_twice_in_one_file_is_two(staging):
+    for member in ("history.json", "history.html"):
+        put(staging, member, "a:1", AT, -1)
+        put(staging, member, "a:1", AT, -2)
+
+    assert set(ids(staging)) == {identity.event_id("me", "watch", "a:1", AT, number) for number in (0, 1)}
+
+
+def test_identity_tells_subject_kind_item_second_and_occurrence_apart():
+    base = ("me", "watch", "a:1", AT, 0)
+    others = [
+        ("you", *base[1:]),
+        ("me", "search", *base[2:]),
+        ("me", "watch", "a:2", *base[3:]),
+        ("me", "watch", "a:1", AT + timedelta(seconds=1), 0),
+        ("me", "watch", "a:1", None, 0),
+        ("me", "watch", "a:1", AT, 1),
+    ]
+
+    assert len({identity.event_id(*parts) for parts in (base, *others)}) == 7
+    later = AT + timedelta(milliseconds=500)
+    assert identity.event_id("me", "watch", "a:1", later) == identity.event_id(*base)
+
+
+def test_select_yields_the_columns_of_the_contract():
+    assert "event_id, source, subject, item, time" in identity.select("watch", "staging")
