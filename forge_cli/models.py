@@ -1,0 +1,59 @@
+"""``forge models``: registered versions, their aliases and how good they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forge_cli import reports, results
+
+if TYPE_CHECKING:
+    from forge_resources.stores import Stores
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def models(as_json: bool) -> None:
+    """List the registered models."""
+    from forge_cli.session import servers
+
+    with servers() as (_, stores):
+        found = listed(stores)
+        document = {
+            "population": stores.exports.population(),
+            "models": found,
+            "metrics": {family: results.headline(stores, family) for family in results.families(stores)},
+        }
+    if as_json:
+        reports.as_document(document)
+    else:
+        show(document)
+
+
+def listed(stores: Stores) -> list[dict[str, Any]]:
+    """The versions of every family; the registry is not even opened where nothing was ever trained."""
+    if not stores.database.value("select exists (select from forge.versions where asset like '%%/model')"):
+        return []
+    return stores.registry.models()
+
+
+def show(document: dict[str, Any]) -> None:
+    if not document["models"]:
+        click.echo("No model is registered yet: `forge build` trains them.")
+        return
+    rows = []
+    for model in document["models"]:
+        made = datetime.fromtimestamp(model["created"] / 1000, UTC).isoformat(sep=" ", timespec="minutes")[:16]
+        tags = model["tags"]
+        rows.append(
+            (model["family"], f"v{model['version']}", ", ".join(model["aliases"]), tags.get("candidate", ""), made)
+        )
+    reports.table(("family", "version", "alias", "candidate", "made (UTC)"), rows)
+    for family, found in document["metrics"].items():
+        if found:
+            beside = ", ".join(f"{name} {value:.4f}" for name, value in found["baselines"].items())
+            click.echo(f"{family}, last evaluation: {found['candidate']} {found['name']} {found['value']:.4f} ({beside})")
+    if document["population"] == "synthetic":
+        click.echo(reports.SYNTHETIC)

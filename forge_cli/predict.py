@@ -1,0 +1,49 @@
+"""``forge predict``: one answer of a champion, with why and from which of the subject's data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from forge_cli import reports
+
+
+@click.command()
+@click.argument("family")
+@click.option("--subject", required=True, help="Whom it is for, as named at ingest.")
+@click.option("--k", "-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many items.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def predict(family: str, subject: str, k: int, as_json: bool) -> None:
+    """Ask the champion of FAMILY (such as recommender)."""
+    from forge_cli.session import servers
+    from forge_resources import answers
+
+    with servers() as (_, stores):
+        answer = answers.predict(stores.settings, family, subject, k)
+    if as_json:
+        reports.as_document(answer)
+    else:
+        show(answer)
+
+
+def show(answer: dict[str, Any]) -> None:
+    rows = [
+        (
+            number,
+            item["title"],
+            f"{item['score']:.4f}",
+            "; ".join(reason["title"] for reason in item["reasons"]),
+        )
+        for number, item in enumerate(answer["items"], start=1)
+    ]
+    reports.table(("", "item", "score", "because of"), rows, right=(0, 2))
+    source = answer["from"]
+    click.echo(
+        f"{answer['family']} v{answer['model_version']} ({answer['candidate']}), from {source['events']:,} events"
+        f" of {', '.join(source['sources'])}"
+    )
+    if answer.get("note"):
+        click.echo(answer["note"])
+    if answer.get("population") == "synthetic":
+        click.echo(reports.SYNTHETIC)
