@@ -93,7 +93,7 @@ def write(folder: Path, arrays: Mapping[str, np.ndarray], document: Mapping[str,
         allow_nan=False,
     )
     files = {
-        TENSORS: save({name: np.ascontiguousarray(array) for name, array in arrays.items()}),
+        TENSORS: save({name: np.asarray(array, order="C") for name, array in arrays.items()}),
         DOCUMENT: text.encode(),
     }
     listed = {

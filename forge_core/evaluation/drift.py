@@ -62,7 +62,8 @@ class ColumnDrift:
         if self.too_few:
             return f"too few rows ({rows})"
         by_chance = f", {self.chance:.3f} by chance" if self.chance else ""
-        return f"{self.verdict}: {self.method} {self.effect:.3f} (alarm from {self.threshold}{by_chance}; {rows})"
+        bounds = f"alarm from {self.threshold}{by_chance}"
+        return f"{self.verdict}: {self.method} {self.effect:.3f} ({bounds}; {rows})"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ The work is done in the modules beside this one, which are imported when a metho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,14 +31,14 @@ class Recommender:
 
     name = "recommender"
     purpose = "recommend"
-    inputs = (keys.INTERACTIONS, keys.ITEMS)
-    tasks = (Task("next_items", "ndcg@10", True, MINIMUM),)
+    inputs: Sequence[str] = (keys.INTERACTIONS, keys.ITEMS)
+    tasks: Sequence[Task] = (Task("next_items", "ndcg@10", True, MINIMUM),)
     Request = messages.Request
     Prediction = messages.Prediction
 
     def __init__(self, strategy: Strategy = "auto") -> None:
         self.strategy: Strategy = strategy
-        self.candidates: tuple[Candidate, ...] = (Ease(), ItemKnn(), Popularity())
+        self.candidates: Sequence[Candidate] = (Ease(), ItemKnn(), Popularity())
 
     def split(self, tables: Mapping[str, pa.Table]) -> Splits:
         from forge_models.recommender import splitting
