@@ -50,7 +50,8 @@ def closure(wanted: list[Requirement]) -> dict[str, str]:
         versions[name] = distribution.version.partition("+")[0]  # a local build label is this machine's own
         for line in distribution.requires or ():
             child = Requirement(line)
-            if any(child.marker is None or child.marker.evaluate({"extra": extra}) for extra in extras | {""}):
+            marker = child.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
                 todo.append(child)
     return versions
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forge_cli import reports, results
-from forge_cli.progress import RunProgress, say
+from forge_cli.output import json_option, print_json, say
+from forge_cli.progress import RunProgress
 from forge_core import keys, staleness
 from forge_core.errors import UsageError
 
@@ -52,11 +52,11 @@ class Built:
         }
 
 
-@click.command()
+@click.command(name="build")
 @click.argument("selection", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Show what would be built and why; build nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def build(selection: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+@json_option
+def command(selection: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     """Build what is missing or stale.
 
     SELECTION is an asset (recommender/champion), a group of them (recommender) or a pattern (clean/*);
@@ -71,15 +71,16 @@ def build(selection: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         planned = plan(stores, graph, selection)
         if dry_run:
             show_plan(planned, as_json)
-            return
+            return 0
         built = run(client, stores, planned)
-        built.results = results.assets(stores, graph, client.checks(), only=with_ancestors(graph, chosen(graph, selection)))
+        asked = with_ancestors(graph, chosen(graph, selection))
+        built.results = results.assets(stores, graph, client.checks(), only=asked)
         document = built.as_dict() | {"population": stores.exports.population()}
     if as_json:
-        reports.as_document(document)
+        print_json(document)
     else:
         show(built, document["population"])
-    sys.exit(built.exit_code(selection))
+    return built.exit_code(selection)
 
 
 def started_here(stack: Any) -> bool:
@@ -92,7 +93,8 @@ def chosen(graph: Mapping[str, Node], selection: Sequence[str]) -> set[str]:
     """The assets a selection names; all of them where it is empty."""
     found: set[str] = set()
     for word in selection:
-        named = {key for key in graph if key == word or key.startswith(f"{word.rstrip('/')}/") or fnmatchcase(key, word)}
+        group = f"{word.rstrip('/')}/"
+        named = {key for key in graph if key == word or key.startswith(group) or fnmatchcase(key, word)}
         if not named:
             raise UsageError(
                 "FORGE-SELECTION",
@@ -134,13 +136,14 @@ def run(client: Dagster, stores: Stores, planned: Mapping[str, str]) -> Built:
         return Built(planned)
     say(f"building {len(planned)} asset{'s' if len(planned) != 1 else ''} …")
     with RunProgress("build") as progress:
-        outcome = client.follow(client.launch(list(planned), {"forge/command": "build"}), progress.event, progress.total)
+        started = client.launch(list(planned), {"forge/command": "build"})
+        outcome = client.follow(started, progress.event, progress.total)
     return Built(planned, outcome)
 
 
 def show_plan(planned: Mapping[str, str], as_json: bool) -> None:
     if as_json:
-        reports.as_document({"dry_run": True, "planned": planned})
+        print_json({"dry_run": True, "planned": planned})
     elif planned:
         reports.table(("asset", "because"), planned.items())
         click.echo(f"{len(planned)} would be built. Nothing was built (--dry-run).")

@@ -92,7 +92,10 @@ class Dagster:
             content = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise ForgeError(
-                "FORGE-UI-DOWN", "The Dagster UI does not answer.", type(error).__name__, "Look at `forge doctor`."
+                "FORGE-UI-DOWN",
+                "The Dagster UI does not answer.",
+                type(error).__name__,
+                "Look at `forge doctor`.",
             ) from None
         if content.get("errors") or content.get("data") is None:
             messages = "; ".join(str(e.get("message")) for e in content.get("errors") or [content])
@@ -151,7 +154,9 @@ class Dagster:
             answer = self.ask(queries.ADD_PARTITION, repository=selector, name=PARTITIONS, key=partition)
             result = answer["addDynamicPartition"]
             if result["__typename"] not in ("AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"):
-                raise ForgeError("FORGE-PARTITION", "A partition was not registered.", result.get("message", ""))
+                raise ForgeError(
+                    "FORGE-PARTITION", "A partition was not registered.", result.get("message", "")
+                )
 
     def launch(self, assets: Sequence[str], tags: Mapping[str, str] | None = None) -> str:
         """Start one run of ``assets`` with all their checks; returns the run's id."""
@@ -169,7 +174,9 @@ class Dagster:
         result = self.ask(queries.LAUNCH, parameters=parameters)["launchPipelineExecution"]
         if result["__typename"] != "LaunchRunSuccess":
             why = result.get("message") or "; ".join(e["message"] for e in result.get("errors", []))
-            raise ForgeError("FORGE-LAUNCH", "Dagster did not launch the run.", first_line(why) or result["__typename"])
+            raise ForgeError(
+                "FORGE-LAUNCH", "Dagster did not launch the run.", first_line(why) or result["__typename"]
+            )
         return str(result["run"]["runId"])
 
     def follow(self, run: str, on_event: Callable[[Event], None], on_total: Callable[[int], None]) -> Outcome:
@@ -211,7 +218,8 @@ class Dagster:
         """Runs that are queued or at work: id, job and when it was made."""
         found = self.ask(queries.RUNS, filter={"statuses": list(ACTIVE)})["runsOrError"]
         return [
-            {"run": r["runId"], "job": r["jobName"], "created": r["creationTime"]} for r in found.get("results", [])
+            {"run": r["runId"], "job": r["jobName"], "created": r["creationTime"]}
+            for r in found.get("results", [])
         ]
 
     def terminate(self, run: str) -> None:

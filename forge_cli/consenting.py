@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forge_cli.progress import say
+from forge_cli.output import say
 from forge_core import keys
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,29 +15,35 @@ import click
 
 from forge_cli import build, ingest, inside, reports, results
 from forge_cli.consenting import settle
-from forge_cli.progress import Clock, duration, say
+from forge_cli.output import json_option, print_json, say
+from forge_cli.progress import Clock, duration
 from forge_core.errors import ForgeError
 
 if TYPE_CHECKING:
     from forge_cli.client import Dagster
     from forge_resources.stack import Stack
     from forge_resources.stack.processes import DagsterProcesses
-    from forge_resources.stores import Stores
 
 SEED = 7
 PORTS = 20  # how many ports after the wished one are tried
 
 
-@click.command()
+@click.command(name="demo")
 @click.argument("export", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--exit", "leave", is_flag=True, help="Stop everything once the table is printed.")
-@click.option("--people", default=120, show_default=True, type=click.IntRange(1), help="Of the invented cohort.")
-@click.option("--years", default=1.0, show_default=True, type=click.FloatRange(0.05, 20), help="Of their history.")
-@click.option("--consent", type=click.Choice(["all", "none"]), help="Consent for all purposes, without being asked.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def demo(
+@click.option(
+    "--people", default=120, show_default=True, type=click.IntRange(1), help="Of the invented cohort."
+)
+@click.option(
+    "--years", default=1.0, show_default=True, type=click.FloatRange(0.05, 20), help="Of their history."
+)
+@click.option(
+    "--consent", type=click.Choice(["all", "none"]), help="Consent for all purposes, without being asked."
+)
+@json_option
+def command(
     export: Path | None, leave: bool, people: int, years: float, consent: str | None, as_json: bool
-) -> None:
+) -> int:
     """Go the whole way on the bundled example, or on EXPORT, an export of your own."""
     from forge_cli.session import servers, wait_for_others
     from forge_resources.settings import load_settings
@@ -50,7 +55,8 @@ def demo(
     source = export or example(settings.home, people, years)
     found = inside.exports_in((source,))
     with ExitStack() as opened:
-        surveyed = ingest.survey_first(found, (source,), None)  # before any server: a bad export alone writes nothing
+        # before any server is started: a bad export alone writes nothing
+        surveyed = ingest.survey_first(found, (source,), None)
         say(f"starting PostgreSQL and Redis in {settings.home} …")
         stack, stores = opened.enter_context(servers(settings))
         surveyed = ingest.register(stores, surveyed, None)
@@ -80,11 +86,11 @@ def demo(
         code = 1 if failed or built.failed else surveyed.exit_code()
         if not leave and processes is not None:
             stay(client.url, processes)
-    sys.exit(code)
+    return code
 
 
 class Ui:
-    """The UI for the demo: on the wished port or the next free one; that of a running ``forge up`` is used as it is."""
+    """The UI for the demo, on the wished port or the next free one; a running ``forge up`` is used."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -155,7 +161,7 @@ def example(home: Path, people: int, years: float) -> Path:
 
 def show(document: dict[str, Any], built: build.Built, as_json: bool) -> None:
     if as_json:
-        reports.as_document(document)
+        print_json(document)
         return
     reports.show_ingest(document["ingest"], False)
     if built.results:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,8 @@ import click
 
 from forge_cli import inside, reports
 from forge_cli.consenting import settle
-from forge_cli.progress import RunProgress, say
+from forge_cli.output import json_option, say
+from forge_cli.progress import RunProgress
 from forge_core import keys
 from forge_core.errors import ForgeError
 
@@ -40,19 +40,23 @@ class Registered:
             raise next(iter(self.errors.values()))
 
     def exit_code(self) -> int:
-        """Of what was named on the command line; what merely lay in a named folder is reported and passed over."""
+        """Of what was named on the command line; what lay in a named folder is reported and passed over."""
         return max((error.exit_code for path, error in self.errors.items() if path in self.named), default=0)
 
 
-@click.command()
+@click.command(name="ingest")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--as", "subject", metavar="SUBJECT", help="Whose data it is. Default: the archive's account, else 'me'.")
-@click.option("--consent", type=click.Choice(["all", "none"]), help="Consent for all purposes, without being asked.")
+@click.option(
+    "--as", "subject", metavar="SUBJECT", help="Whose data it is (default: the archive's account, else me)."
+)
+@click.option(
+    "--consent", type=click.Choice(["all", "none"]), help="Consent for all purposes, without being asked."
+)
 @click.option("--dry-run", is_flag=True, help="Show what is inside; write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def ingest(
+@json_option
+def command(
     paths: tuple[Path, ...], subject: str | None, consent: str | None, dry_run: bool, as_json: bool
-) -> None:
+) -> int:
     """Register exports and publish their rows.
 
     PATH is an archive, a folder that is one unpacked export, or a folder of archives.
@@ -61,7 +65,7 @@ def ingest(
     if dry_run:
         looks = [inside.look(path, subject, count=True) for path in found]
         reports.show_looks(looks, as_json)
-        sys.exit(max((look.error.exit_code for look in looks if look.error and look.path in paths), default=0))
+        return max((look.error.exit_code for look in looks if look.error and look.path in paths), default=0)
     from forge_cli.session import dagster, servers
 
     surveyed = survey_first(found, paths, subject)
@@ -75,7 +79,7 @@ def ingest(
                 outcome = publish(client, todo)
         report = reports.of_ingest(stores, registered, [export.partition for export in todo], outcome, notes)
     reports.show_ingest(report, as_json)
-    sys.exit(exit_code(registered, report, outcome))
+    return exit_code(registered, report, outcome)
 
 
 def survey_first(found: list[Path], named: tuple[Path, ...], subject: str | None) -> Registered:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forge_cli import reports, results
+from forge_cli.output import json_option, print_json
 
 if TYPE_CHECKING:
     from forge_resources.stores import Stores
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def models(as_json: bool) -> None:
+@click.command(name="models")
+@json_option
+def command(as_json: bool) -> None:
     """List the registered models."""
     from forge_cli.session import servers
 
@@ -27,7 +28,7 @@ def models(as_json: bool) -> None:
             "metrics": {family: results.headline(stores, family) for family in results.families(stores)},
         }
     if as_json:
-        reports.as_document(document)
+        print_json(document)
     else:
         show(document)
 
@@ -45,15 +46,22 @@ def show(document: dict[str, Any]) -> None:
         return
     rows = []
     for model in document["models"]:
-        made = datetime.fromtimestamp(model["created"] / 1000, UTC).isoformat(sep=" ", timespec="minutes")[:16]
+        made = datetime.fromtimestamp(model["created"] / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         tags = model["tags"]
         rows.append(
-            (model["family"], f"v{model['version']}", ", ".join(model["aliases"]), tags.get("candidate", ""), made)
+            (
+                model["family"],
+                f"v{model['version']}",
+                ", ".join(model["aliases"]),
+                tags.get("candidate", ""),
+                made,
+            )
         )
     reports.table(("family", "version", "alias", "candidate", "made (UTC)"), rows)
     for family, found in document["metrics"].items():
         if found:
             beside = ", ".join(f"{name} {value:.4f}" for name, value in found["baselines"].items())
-            click.echo(f"{family}, last evaluation: {found['candidate']} {found['name']} {found['value']:.4f} ({beside})")
+            mine = f"{found['candidate']} {found['name']} {found['value']:.4f}"
+            click.echo(f"{family}, last evaluation: {mine} ({beside})")
     if document["population"] == "synthetic":
         click.echo(reports.SYNTHETIC)

@@ -7,14 +7,17 @@ from typing import Any
 import click
 
 from forge_cli import reports
+from forge_cli.output import json_option, print_json
 
 
-@click.command()
+@click.command(name="predict")
 @click.argument("family")
 @click.option("--subject", required=True, help="Whom it is for, as named at ingest.")
-@click.option("--k", "-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many items.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def predict(family: str, subject: str, k: int, as_json: bool) -> None:
+@click.option(
+    "--k", "-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many items."
+)
+@json_option
+def command(family: str, subject: str, k: int, as_json: bool) -> None:
     """Ask the champion of FAMILY (such as recommender)."""
     from forge_cli.session import servers
     from forge_resources import answers
@@ -22,7 +25,7 @@ def predict(family: str, subject: str, k: int, as_json: bool) -> None:
     with servers() as (_, stores):
         answer = answers.predict(stores.settings, family, subject, k)
     if as_json:
-        reports.as_document(answer)
+        print_json(answer)
     else:
         show(answer)
 
@@ -40,8 +43,8 @@ def show(answer: dict[str, Any]) -> None:
     reports.table(("", "item", "score", "because of"), rows, right=(0, 2))
     source = answer["from"]
     click.echo(
-        f"{answer['family']} v{answer['model_version']} ({answer['candidate']}), from {source['events']:,} events"
-        f" of {', '.join(source['sources'])}"
+        f"{answer['family']} v{answer['model_version']} ({answer['candidate']}),"
+        f" from {source['events']:,} events of {', '.join(source['sources'])}"
     )
     if answer.get("note"):
         click.echo(answer["note"])

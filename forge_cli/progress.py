@@ -1,4 +1,4 @@
-"""How a command shows that it is at work: a live bar on a terminal, plain lines elsewhere. Always on stderr."""
+"""How a command shows that it is at work: a live bar on a terminal, plain lines elsewhere; on stderr."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import click
+from forge_cli.output import say
 
 if TYPE_CHECKING:
     from forge_cli.client import Event
-
-
-def say(text: str) -> None:
-    """A line for whoever waits; stdout is kept for results."""
-    click.echo(text, err=True)
 
 
 def terminal() -> bool:
@@ -31,7 +26,7 @@ def duration(seconds: float) -> str:
 
 
 class RunProgress:
-    """Follows the events of one run. ``with RunProgress("build") as progress: client.follow(run, progress.event, …)``"""
+    """Follows one run: ``with RunProgress("build") as p: client.follow(run, p.event, p.total)``."""
 
     def __init__(self, title: str, live: bool | None = None) -> None:
         self.title = title

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from forge_cli.output import print_json
 from forge_cli.progress import duration
 
 if TYPE_CHECKING:
@@ -16,11 +17,8 @@ if TYPE_CHECKING:
     from forge_cli.inside import Look
     from forge_resources.stores import Stores
 
+NARROW = 60  # columns of a terminal too narrow for a table: one block per row then
 SYNTHETIC = "synthetic data: no real person is behind these figures"
-
-
-def as_document(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> None:
@@ -29,6 +27,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[in
     from rich.console import Console
     from rich.table import Table
 
+    if shutil.get_terminal_size((200, 24)).columns < NARROW:
+        for row in rows:
+            click.echo(
+                "\n".join(f"{name}: {text(cell)}" for name, cell in zip(head, row, strict=True)) + "\n"
+            )
+        return
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(head):
         shown.add_column(name, justify="right" if number in right else "left", overflow="fold")
@@ -51,16 +55,16 @@ def text(cell: Any) -> str:
 
 def show_looks(looks: Sequence[Look], as_json: bool) -> None:
     if as_json:
-        as_document({"dry_run": True, "exports": [one.as_dict() for one in looks]})
+        print_json({"dry_run": True, "exports": [one.as_dict() for one in looks]})
         return
     rows: list[tuple[Any, ...]] = []
     for one in looks:
         if one.error is not None:
             rows.append((one.path.name, "–", str(one.error), None, None))
-        for kind, count in sorted(one.rows.items()):
-            rows.append((one.path.name, one.survey["population"], kind, count, sum(one.quarantined.values())))
-        if one.error is None and not one.rows:
-            rows.append((one.path.name, one.survey["population"], "no rows", 0, sum(one.quarantined.values())))
+        else:
+            broken = sum(one.quarantined.values())
+            for kind, count in sorted(one.rows.items()) or [("no rows", 0)]:
+                rows.append((one.path.name, one.survey["population"], kind, count, broken))
     table(("export", "population", "kind", "rows", "quarantined"), rows, right=(3, 4))
     click.echo("Nothing was written (--dry-run).")
 
@@ -71,22 +75,28 @@ def of_ingest(
     """The exports of this ingest with rows and new rows per kind; what was there before has no new rows."""
     partitions = [export.partition for export in registered.unique]
     exports: dict[str, dict[str, Any]] = {}
-    for partition, subject_status, code, reason in stores.database.rows(
-        "select partition, status, code, reason from forge.exports where partition = any(%s) order by registered_at, 1",
+    for partition, status, code, reason in stores.database.rows(
+        "select partition, status, code, reason from forge.exports where partition = any(%s)"
+        " order by registered_at, 1",
         (partitions,),
     ):
-        new = partition in ran
-        status = subject_status if new or subject_status != "published" else "already here"
-        exports[partition] = {"partition": partition, "status": status, "code": code, "reason": reason, "kinds": {}}
+        here = status == "published" and partition not in ran
+        exports[partition] = {
+            "partition": partition,
+            "status": "already here" if here else status,
+            "code": code,
+            "reason": reason,
+            "kinds": {},
+        }
     for partition, kind, rows, new_rows in stores.database.rows(
-        "select partition, kind, rows, new_rows from forge.publications where partition = any(%s) and rows > 0"
-        " order by 1, 2",
+        "select partition, kind, rows, new_rows from forge.publications"
+        " where partition = any(%s) and rows > 0 order by 1, 2",
         (partitions,),
     ):
         exports[partition]["kinds"][kind] = {"rows": rows, "new_rows": new_rows if partition in ran else 0}
     for partition, rows, files in stores.database.rows(
-        "select partition, sum(quarantined), count(*) filter (where status = 'quarantined') from forge.members"
-        " where partition = any(%s) group by 1",
+        "select partition, sum(quarantined), count(*) filter (where status = 'quarantined')"
+        " from forge.members where partition = any(%s) group by 1",
         (partitions,),
     ):
         exports[partition] |= {"quarantined": int(rows or 0), "quarantined_files": files}
@@ -105,7 +115,7 @@ def of_ingest(
 
 def show_ingest(report: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
-        as_document(report)
+        print_json(report)
         return
     exports = report["exports"]
     if len(exports) <= 10:

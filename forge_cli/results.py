@@ -1,4 +1,4 @@
-"""The table of what is there: every asset with its state, rows, headline metric beside the baselines, and checks."""
+"""The table of what is there: each asset with its state, rows, metric beside the baselines, and checks."""
 
 from __future__ import annotations
 
@@ -28,11 +28,17 @@ def assets(
     known = built_at(stores)
     counts = rows_of(stores, [key for key in graph if only is None or key in only])
     metrics: dict[str, dict[str, Any] | None] = {}
+    waiting: set[str] = set()  # rests on something refused
     found = []
     for key in ordered(graph):
         if only is not None and key not in only:
             continue
         state, note, when = known.get(key, ("missing", None, None))
+        if any(
+            d in waiting or known.get(d, ("", None, None))[0] == "refused" for d in graph[key].dependencies
+        ):
+            waiting.add(key)
+            state = "waiting" if state == "missing" else state
         if key.startswith("raw/"):
             state = "published" if counts.get(key) is not None else "missing"
         family, _, stage = key.partition("/")
@@ -58,8 +64,8 @@ def ordered(graph: Mapping[str, Node]) -> list[str]:
     """Keys so that what an asset rests on stands above it."""
     from graphlib import TopologicalSorter
 
-    order = TopologicalSorter({key: sorted(node.dependencies) for key, node in sorted(graph.items())}).static_order()
-    return [key for key in order if key in graph]
+    sorter = TopologicalSorter({key: sorted(node.dependencies) for key, node in sorted(graph.items())})
+    return [key for key in sorter.static_order() if key in graph]
 
 
 def built_at(stores: Stores) -> dict[str, tuple[str, str | None, Any]]:
@@ -92,7 +98,7 @@ def families(stores: Stores) -> list[str]:
 
 
 def headline(stores: Stores, family: str) -> dict[str, Any] | None:
-    """The family's primary metric, the first it wrote: the chosen model's value and the baselines' beside it."""
+    """The family's primary metric, the first it wrote: the chosen model's value, the baselines' beside it."""
     if family not in families(stores):
         return None
     rows = stores.database.rows(
@@ -124,7 +130,8 @@ def _line(row: Mapping[str, Any]) -> tuple[Any, ...]:
     checks = f"{row['checks_passed']} passed" if row["checks_passed"] else ""
     if failed:
         checks = ", ".join(filter(None, [checks, f"{len(failed)} said no: {', '.join(failed)}"]))
-    return (row["asset"], row["state"], row["rows"] if row["rows"] is not None else "", _metric(row["metric"]), checks)
+    rows = "" if row["rows"] is None else row["rows"]
+    return (row["asset"], row["state"], rows, _metric(row["metric"]), checks)
 
 
 def _metric(found: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""What a command needs around it: the servers, and a Dagster to talk to; each stopped only by who started it."""
+"""What a command needs around it: servers and a Dagster to talk to, each stopped only by who started it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from forge_cli.progress import say
+from forge_cli.output import say
 
 if TYPE_CHECKING:
     from forge_cli.client import Dagster
@@ -73,6 +73,7 @@ def wait_for_others(client: Dagster, since: float | None = None) -> None:
         if not others:
             return
         if not told:
-            say(f"waiting for {len(others)} active run{'s' if len(others) > 1 else ''} (automation may be at work) …")
+            many = "s" if len(others) > 1 else ""
+            say(f"waiting for {len(others)} active run{many} (automation may be at work) …")
             told = True
         time.sleep(1.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forge_cli import reports, results
+from forge_cli.output import json_option, print_json
 from forge_core import keys
 
 if TYPE_CHECKING:
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from forge_resources.versions import Version
 
 
-@click.command()
+@click.command(name="status")
 @click.option("--exports", "with_exports", is_flag=True, help="List every export.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def status(with_exports: bool, as_json: bool) -> None:
+@json_option
+def command(with_exports: bool, as_json: bool) -> None:
     """Show the population, exports, assets and champions of this home."""
     from forge_cli.session import servers
     from forge_resources.settings import load_settings
@@ -25,12 +26,13 @@ def status(with_exports: bool, as_json: bool) -> None:
     settings = load_settings()
     if not settings.home.is_dir() and settings.postgres_url is None:
         # looking must not make a home
-        document: dict[str, Any] = {"home": str(settings.home), "population": None, "exports": [], "assets": []}
+        document: dict[str, Any] = {"home": str(settings.home), "population": None}
+        document |= {"exports": [], "assets": []}
     else:
         with servers(settings) as (_, stores):
             document = {"home": str(settings.home), **of(stores)}
     if as_json:
-        reports.as_document(document)
+        print_json(document)
     else:
         show(document, with_exports)
 
@@ -38,10 +40,10 @@ def status(with_exports: bool, as_json: bool) -> None:
 def of(stores: Stores) -> dict[str, Any]:
     """The state of a home, from its stores alone: nothing of Dagster is started."""
     exports = [
-        {"partition": partition, "source": source, "status": state, "code": code, "reason": reason, "rows": int(rows)}
-        for partition, source, state, code, reason, rows in stores.database.rows(
-            "select e.partition, source, status, code, reason, coalesce(sum(p.rows), 0) from forge.exports e"
-            " left join forge.publications p using (partition) group by e.partition order by registered_at, 1"
+        dict(zip(("partition", "source", "status", "code", "reason", "rows"), row, strict=True))
+        for row in stores.database.rows(
+            "select e.partition, source, status, code, reason, coalesce(sum(p.rows), 0)::bigint"
+            " from forge.exports e left join forge.publications p using (partition) group by e.partition order by registered_at, 1"
         )
     ]
     return {
@@ -71,7 +73,7 @@ def assets(stores: Stores) -> list[dict[str, Any]]:
 
 
 def stale(asset: str, stores: Stores, versions: dict[str, Version]) -> bool:
-    """An input's content is not what the asset was made of. (Changed code is seen by ``forge build --dry-run``.)"""
+    """An input's content is not what the asset was made of. (Changed code: ``forge build --dry-run``.)"""
     last = versions[asset]
     purpose = asset.removeprefix("governance/consent/")
     if purpose in keys.PURPOSES and purpose != asset:
@@ -97,12 +99,17 @@ def show(document: dict[str, Any], with_exports: bool) -> None:
         reports.table(
             ("asset", "state", "rows", "built", "note"),
             [
-                (a["asset"], f"{a['state']}, stale" if a["stale"] else a["state"], "" if a["rows"] is None else a["rows"],
-                 a["built_at"][:16].replace("T", " "), a["note"] or "")
+                (
+                    a["asset"],
+                    f"{a['state']}, stale" if a["stale"] else a["state"],
+                    "" if a["rows"] is None else a["rows"],
+                    a["built_at"][:16].replace("T", " "),
+                    a["note"] or "",
+                )
                 for a in document["assets"]
             ],
             right=(2,),
-        )  # fmt: skip
+        )
     else:
         click.echo("assets      none yet: `forge build` makes them")
     if document["population"] == "synthetic":
