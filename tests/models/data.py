@@ -45,9 +45,14 @@ def table(
 
 
 def tastes(
-    subjects: int = 150, clusters: int = 6, per_cluster: int = 30, each: int = 24, seed: int = 0, timed: bool = True
+    subjects: int = 150,
+    clusters: int = 6,
+    per_cluster: int = 30,
+    each: int = 24,
+    seed: int = 0,
+    timed: bool = True,
 ) -> dict[str, pa.Table]:
-    """Subjects who mostly stay in two of the clusters of items; items are liked unequally within a cluster."""
+    """Subjects who mostly stay in two of the clusters of items; some of a cluster are liked more."""
     rng = np.random.default_rng(seed)
     who, what, order, times = [], [], [], []
     liking = 1.0 / np.arange(1, per_cluster + 1) ** 0.7

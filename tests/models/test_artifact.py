@@ -93,8 +93,12 @@ def test_offsets_outside_the_bytes_are_refused() -> None:
         artifact.unpack_strings("items", packed)
 
 
-@pytest.mark.parametrize("name", ["extra.pkl", "model.joblib", "weights.pt", "weights.h5", "x.dill", "hook.py"])
-def test_f_m1_a_file_that_could_run_code_is_refused_and_not_opened(folder: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["extra.pkl", "model.joblib", "weights.pt", "weights.h5", "x.dill", "hook.py"]
+)
+def test_f_m1_a_file_that_could_run_code_is_refused_and_not_opened(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
     canary = tmp_path / "canary"
 
     class Trap:
@@ -150,7 +154,9 @@ def test_f_m3_a_document_that_disagrees_with_the_tensors_is_refused(folder: Path
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_neither_written_nor_read(folder: Path, tmp_path: Path, bad: float) -> None:
+def test_values_that_are_not_finite_are_neither_written_nor_read(
+    folder: Path, tmp_path: Path, bad: float
+) -> None:
     with pytest.raises(Refused):
         artifact.write(tmp_path / "bad", {"w": np.array([bad])}, {})
     header = {"w": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}
