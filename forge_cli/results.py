@@ -34,9 +34,8 @@ def assets(
         if only is not None and key not in only:
             continue
         state, note, when = known.get(key, ("missing", None, None))
-        if any(
-            d in waiting or known.get(d, ("", None, None))[0] == "refused" for d in graph[key].dependencies
-        ):
+        refused = {d for d in graph[key].dependencies if d in known and known[d][0] == "refused"}
+        if refused or waiting & set(graph[key].dependencies):
             waiting.add(key)
             state = "waiting" if state == "missing" else state
         if key.startswith("raw/"):

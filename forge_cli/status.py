@@ -43,7 +43,8 @@ def of(stores: Stores) -> dict[str, Any]:
         dict(zip(("partition", "source", "status", "code", "reason", "rows"), row, strict=True))
         for row in stores.database.rows(
             "select e.partition, source, status, code, reason, coalesce(sum(p.rows), 0)::bigint"
-            " from forge.exports e left join forge.publications p using (partition) group by e.partition order by registered_at, 1"
+            " from forge.exports e left join forge.publications p using (partition)"
+            " group by e.partition order by registered_at, 1"
         )
     ]
     return {
