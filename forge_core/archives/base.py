@@ -15,10 +15,12 @@ from lzma import LZMAError
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
+from unicodedata import category
 
 from forge_core.errors import ForgeError, Refused
 
 MiB = 2**20
+_UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def check_name(name: str, number: int) -> None:
 def printable(name: str) -> str:
     """A name that UTF-8, PostgreSQL and a terminal can take."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    # control and format characters (among them those that turn the direction of writing), line separators
+    return "".join("\ufffd" if category(char) in _UNSAFE else char for char in text)
 
 
 class Archive:

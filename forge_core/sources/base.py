@@ -188,7 +188,8 @@ class Sink:
         return self._tables[key]
 
     def quarantine(self, reason: str, count: int = 1) -> None:
-        self.report.quarantined[reason] += count
+        if count:
+            self.report.quarantined[reason] += count
 
     def pass_over(self, reason: str, count: int = 1) -> None:
         self.report.passed_over[reason] += count

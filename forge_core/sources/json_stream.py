@@ -39,11 +39,11 @@ def records(
 ) -> Iterator[list[Any]]:
     """Lists of decoded elements of the array under the key ``array``, or of the top-level array.
 
-    ``anchor`` is a pattern of the quoted first keys of an element: ``},{"header"`` cannot occur inside a
-    string of valid JSON, so it is where reading resumes after a lost quotation mark.
+    ``anchor`` is a pattern of the quoted keys an element may begin with: ``,{"header":`` cannot occur inside
+    a string of valid JSON, so it is where reading resumes after a lost quotation mark or bracket.
     """
     decoder = msgspec.json.Decoder(list[struct])
-    resume = re.compile(rb"\}\s*,\s*(?=\{\s*(?:" + anchor + rb")\s*:)")
+    resume = re.compile(rb",\s*(?=\{\s*(?:" + anchor + rb")\s*:)")
     buffer, skipping = b"", False
     source = iter(pieces)
     opening = re.compile(rb'"' + re.escape(array) + rb'"\s*:\s*\[' if array else rb"\A\s*\[")
@@ -73,17 +73,25 @@ def records(
                 continue
         while True:
             scan = _scan(buffer)
-            yield from _decode(buffer, scan, decoder, struct, sink)
+            yield from _decode(buffer, scan, decoder, resume, struct, sink)
             if scan.closed is not None:
-                return
-            buffer = buffer[scan.ends[-1] :] if scan.ends else buffer
+                tail = buffer[scan.closed :]
+                if array is not None and tail.startswith(b"]"):
+                    return  # other lists may follow, which are not asked for
+                if found := resume.search(tail):  # closed by a stray bracket
+                    sink.quarantine("malformed")
+                    buffer = tail[found.end() :]
+                    continue
+                buffer, skipping = tail[-512:], True
+                break
+            buffer = (buffer[scan.ends[-1] :] if scan.ends else buffer).lstrip(_BETWEEN)
             if not last and len(buffer) <= RESYNC_AFTER:
                 break
-            if not buffer.strip(_BETWEEN):
+            if not buffer:
                 break
             *lost, rest = resume.split(buffer)
             if lost:  # a quotation mark or a bracket is missing: cut where elements begin
-                yield from _each([element + b"}" for element in lost], struct, sink)
+                yield from _each(lost, resume, struct, sink)
                 buffer = rest
                 continue
             if len(buffer) > ELEMENT_MAX:
@@ -138,7 +146,9 @@ def _scan(buffer: bytes) -> _Scan:
     return _Scan(starts.tolist(), ends.tolist(), closed, int(depth.max()) if depth.size else 0)
 
 
-def _decode(buffer: bytes, scan: _Scan, decoder: Any, struct: Any, sink: Sink) -> Iterator[list[Any]]:
+def _decode(
+    buffer: bytes, scan: _Scan, decoder: Any, resume: re.Pattern[bytes], struct: Any, sink: Sink
+) -> Iterator[list[Any]]:
     end = scan.closed if scan.closed is not None else (scan.ends[-1] if scan.ends else 0)
     run = buffer[:end].strip(_BETWEEN)
     if not run:
@@ -157,18 +167,25 @@ def _decode(buffer: bytes, scan: _Scan, decoder: Any, struct: Any, sink: Sink) -
         elements.append(buffer[start:stop])
     if buffer[previous:end].strip(_BETWEEN):
         sink.quarantine("not an object")
-    yield from _each(elements, struct, sink)
+    yield from _each(elements, resume, struct, sink)
 
 
-def _each(elements: list[bytes], struct: Any, sink: Sink) -> Iterator[list[Any]]:
+def _each(elements: list[bytes], resume: re.Pattern[bytes], struct: Any, sink: Sink) -> Iterator[list[Any]]:
     """The elements that can be decoded, the others quarantined."""
     kept = []
     for element in elements:
         record, reason = one(element, struct)
-        if record is None:
-            sink.quarantine(reason)
-        else:
+        if record is not None:
             kept.append(record)
+            continue
+        *parts, rest = resume.split(element)  # several, where a quotation mark or a bracket is missing
+        sink.quarantine(reason, 0 if parts else 1)
+        for part in [*parts, rest[: rest.rfind(b"}") + 1]] if parts else ():
+            record, reason = one(part, struct)
+            if record is not None:
+                kept.append(record)
+            else:
+                sink.quarantine(reason)
     if kept:
         yield kept
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from forge_core.archives import Archive, Member
 from forge_core.events import TimeFlag, arrow_schema
@@ -26,6 +27,21 @@ OCCUPATIONS = (
     "technician or engineer", "tradesman or craftsman", "unemployed", "writer",
 )  # fmt: skip
 _LINE = re.compile(r"\r?\n")
+
+
+class _Ascii(io.RawIOBase):
+    """Ids and numbers are ASCII: other bytes become \\x01, which no id has; Arrow meets no bad UTF-8."""
+
+    _table = bytes(byte if byte < 128 and byte != 0 else 1 for byte in range(256))
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size).translate(self._table)
 
 
 class Layout:
@@ -71,7 +87,7 @@ class Layout:
         with self.archive.open(self.parts[role]) as stream:
             try:
                 converting = csv.ConvertOptions(column_types=types, strings_can_be_null=False)
-                yield from csv.open_csv(stream, reading, parsing, converting)
+                yield from csv.open_csv(_Ascii(stream), reading, parsing, converting)
             except pa.ArrowInvalid:
                 report.quarantined["malformed"] += 1
 
@@ -168,8 +184,8 @@ class Atomic(Layout):
         for block in self.blocks("inter", ["user", "item", "rating", "time"], skip=1):
             number = r"^[0-9]{1,10}(\.[0-9]{1,6})?$"
             sound = pc.and_(
-                pc.and_(pc.match_substring_regex(block["user"], r"^\S{1,64}$"),
-                        pc.match_substring_regex(block["item"], r"^\S{1,64}$")),
+                pc.and_(pc.match_substring_regex(block["user"], r"^[!-~]{1,64}$"),
+                        pc.match_substring_regex(block["item"], r"^[!-~]{1,64}$")),
                 pc.and_(pc.match_substring_regex(block["rating"], number),
                         pc.match_substring_regex(block["time"], number)),
             )  # fmt: skip
