@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dagster import Definitions
+from dagster import Definitions, ExecutorDefinition
 
 from forge_assets.checks import check_definitions
 from forge_assets.clean import clean_assets
@@ -19,7 +19,9 @@ from jobs import JOBS, WEEKLY
 from sensors import SENSORS
 
 
-def build_defs(overrides: Mapping[str, Any] | None = None) -> Definitions:
+def build_defs(
+    overrides: Mapping[str, Any] | None = None, executor: ExecutorDefinition = forge_executor
+) -> Definitions:
     """All definitions; tests, the command and production share this, ``overrides`` replaces resources."""
     return Definitions(
         assets=[
@@ -36,7 +38,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> Definitions:
         schedules=WEEKLY,
         sensors=SENSORS,
         resources={"stores": Stores(), **(overrides or {})},
-        executor=forge_executor,
+        executor=executor,
     )
 
 

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from typing import Any
 
 from dagster import Field, IntSource, executor
@@ -30,7 +31,9 @@ from dagster._grpc.types import ExecuteStepArgs
 
 COMPUTE_TAG = "forge/compute"
 LIGHT = "cpu"
-POLL_SECONDS = 0.02  # the executor sleeps this long between looks at the event log
+# The executor sleeps this long between looks at the event log: a light step has just ended when it looks, a heavy
+# one needs the processor more than we do.
+POLL_SECONDS, POLL_SECONDS_HEAVY = 0.01, 0.2
 HEALTH_SECONDS = 1  # how soon a child that died without a word is noticed
 GRACE_SECONDS = 8  # a cancelled child may finish its checkpoint; the whole must end within 10 s
 
@@ -38,23 +41,39 @@ GRACE_SECONDS = 8  # a cancelled child may finish its checkpoint; the whole must
 PRELOAD = ["dagster._core.executor.multiprocess", "dagster._cli.api", "dagster_postgres", "sqlalchemy", "definitions"]
 
 
-def run_step(arguments: ExecuteStepArgs, instance: DagsterInstance) -> None:
-    """Execute one step here; its events go to the event log, where the executor finds them."""
-    from dagster._cli.api import _execute_step_command_body
+def run_inline(context: StepHandlerContext, key: str) -> None:
+    """Execute one step in this process; its events go to the event log, where the executor finds them.
 
-    run = instance.get_run_by_id(arguments.run_id)
-    assert run is not None
-    for _ in _execute_step_command_body(arguments, instance, run):
+    With the run's own job, which is loaded already: building it anew for every step costs more than the step.
+    """
+    from dagster._core.execution.api import create_execution_plan, execute_plan_iterator
+
+    arguments, run = context.execute_step_args, context.dagster_run
+    job = context._plan_context.reconstructable_job
+    plan = create_execution_plan(
+        job,
+        run_config=run.run_config,
+        step_keys_to_execute=[key],
+        known_state=arguments.known_state,
+        repository_load_data=context._plan_context.plan_data.execution_plan.repository_load_data,
+    )
+    for _ in execute_plan_iterator(
+        plan, job, run, context.instance, retry_mode=arguments.retry_mode, run_config=run.run_config
+    ):
         pass
 
 
 def _child(arguments: ExecuteStepArgs) -> None:
     """Entry of a heavy step's process: leads its own process group, so that nothing it starts outlives it."""
+    from dagster._cli.api import _execute_step_command_body
     from dagster._utils.interrupts import capture_interrupts
 
     os.setpgrp()
     with capture_interrupts(), DagsterInstance.from_ref(arguments.instance_ref) as instance:  # type: ignore[arg-type]
-        run_step(arguments, instance)
+        run = instance.get_run_by_id(arguments.run_id)
+        assert run is not None
+        for _ in _execute_step_command_body(arguments, instance, run):
+            pass
 
 
 class RoutingStepHandler(StepHandler):
@@ -63,11 +82,17 @@ class RoutingStepHandler(StepHandler):
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
+        forkserver.ensure_running()  # it imports while light steps are at work
         self._children: dict[str, Any] = {}
 
     @property
     def name(self) -> str:
         return "forge"
+
+    @property
+    def busy(self) -> bool:
+        """A child is at work."""
+        return any(child.is_alive() for child in self._children.values())
 
     def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
         arguments = step_handler_context.execute_step_args
@@ -76,7 +101,7 @@ class RoutingStepHandler(StepHandler):
         if compute == LIGHT:
             # a failure is already an event of the step; a break-off by a signal must go on to the executor
             with contextlib.suppress(Exception):
-                run_step(arguments, step_handler_context.instance)
+                run_inline(step_handler_context, key)
         else:
             child = self._context.Process(target=_child, args=(arguments,), name=key)
             child.start()
@@ -108,6 +133,18 @@ def _signal_group(pid: int, what: signal.Signals) -> None:
         kill(pid, what)
 
 
+class ForgeExecutor(StepDelegatingExecutor):
+    """The stock executor with a pause that follows what is at work."""
+
+    @property
+    def _sleep_seconds(self) -> float:  # type: ignore[override]
+        return POLL_SECONDS_HEAVY if self._step_handler.busy else POLL_SECONDS  # type: ignore[attr-defined]
+
+    @_sleep_seconds.setter
+    def _sleep_seconds(self, value: float) -> None:
+        """The base class sets it once; ours is worked out."""
+
+
 @executor(
     name="forge",
     config_schema={
@@ -120,10 +157,9 @@ def _signal_group(pid: int, what: signal.Signals) -> None:
 )
 def forge_executor(context: InitExecutorContext) -> StepDelegatingExecutor:
     """Light steps in process, heavy ones in a child of their own."""
-    return StepDelegatingExecutor(
+    return ForgeExecutor(
         RoutingStepHandler(),
         retries=RetryMode.from_config(context.executor_config["retries"]),  # type: ignore[arg-type]
-        sleep_seconds=POLL_SECONDS,
         check_step_health_interval_seconds=HEALTH_SECONDS,
         max_concurrent=context.executor_config["max_concurrent"],
     )
