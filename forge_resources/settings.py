@@ -1,8 +1,8 @@
 """How this forge is set: environment over ``forge.yaml`` over defaults, each value with its origin.
 
-One table says it all: a field of :class:`Settings` is declared once, with its default, its environment names and
-its sentence, and the command, the documentation and the run workers read it from here. Nothing of Dagster is
-imported, so that the command starts fast; a run worker needs nothing but its environment.
+One table says it all: a field of :class:`Settings` is declared once, with its default, its environment
+names and its sentence, and the command, the documentation and the run workers read it from here. Nothing of
+Dagster is imported, so that the command starts fast; a run worker needs nothing but its environment.
 """
 
 from __future__ import annotations
@@ -36,8 +36,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=False)
 
     home: Path = setting(None, "The one folder that holds it all.")
-    postgres_url: str | None = setting(None, "A PostgreSQL of yours; unset: embedded.", "POSTGRES_URL", "DATABASE_URL")
-    dagster_postgres_url: str | None = setting(None, "Dagster's storage; unset: beside it.", "DAGSTER_POSTGRES_URL")
+    postgres_url: str | None = setting(
+        None, "A PostgreSQL of yours; unset: embedded.", "POSTGRES_URL", "DATABASE_URL"
+    )
+    dagster_postgres_url: str | None = setting(
+        None, "Dagster's storage; unset: beside it.", "DAGSTER_POSTGRES_URL"
+    )
     redis_url: str | None = setting(None, "A Redis of yours; unset: embedded.", "REDIS_URL")
     mlflow_tracking_uri: str | None = setting(
         None, "An MLflow of yours; unset: embedded.", "MLFLOW_TRACKING_URI", "MLRUN_DBPATH"
@@ -176,7 +180,9 @@ def file_values() -> dict[str, Any]:
             values = yaml.safe_load(path.read_text("utf-8")) or {}
         except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
             raise UsageError("FORGE-SETTINGS-FILE", f"Cannot read {path}.", type(error).__name__) from error
-        unknown = sorted(set(values) - set(Settings.model_fields)) if isinstance(values, dict) else ["(no mapping)"]
+        unknown = (
+            sorted(set(values) - set(Settings.model_fields)) if isinstance(values, dict) else ["(no mapping)"]
+        )
         if unknown:
             raise UsageError(
                 "FORGE-SETTINGS-UNKNOWN",
@@ -200,14 +206,18 @@ def default_folders() -> dict[str, Path]:
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings of this process; what is wrong is named by field, never by value (it may be a password)."""
+    """The settings of this process; a wrong one is named by field, never by value (it may be a password)."""
     if "home" in overrides and "dagster_home" not in overrides and "dagster_home" not in environment_values():
         overrides["dagster_home"] = Path(overrides["home"]) / "dagster"
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise UsageError("FORGE-SETTINGS-VALUE", "A setting is wrong.", wrong, "See `forge config`.") from None
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)
+        )
+        raise UsageError(
+            "FORGE-SETTINGS-VALUE", "A setting is wrong.", wrong, "See `forge config`."
+        ) from None
 
 
 def size_in_bytes(text: str) -> int:

@@ -1,10 +1,13 @@
 """Fixtures shared by all tests: real servers, never mocks.
 
-* ``stack``  (session): an embedded PostgreSQL and Redis in a temporary FORGE_HOME; ``os.environ`` names them, so that
-  ``load_settings()`` finds them anywhere, in child processes too. Started by the first test that asks.
-* ``home``   (function): a fresh, empty FORGE_HOME with a fresh database (pgvector created) and an empty Redis, on the
-  servers of ``stack``. The path is returned; POSTGRES_URL, REDIS_URL, FORGE_HOME, DAGSTER_HOME are set. Some 0.1 s.
-* ``mlflow_store`` (function): a fresh MLflow store beside ``home``; MLFLOW_TRACKING_URI and MLFLOW_ARTIFACTS are set.
+* ``stack`` (session): an embedded PostgreSQL and Redis in a temporary FORGE_HOME; ``os.environ`` names
+  them, so that ``load_settings()`` finds them anywhere, in child processes too. Started by the first test
+  that asks.
+* ``home`` (function): a fresh, empty FORGE_HOME with a fresh database (pgvector created) and an empty
+  Redis, on the servers of ``stack``. The path is returned; POSTGRES_URL, REDIS_URL, FORGE_HOME,
+  DAGSTER_HOME are set. Some 0.1 s.
+* ``mlflow_store`` (function): a fresh MLflow store beside ``home``; MLFLOW_TRACKING_URI and
+  MLFLOW_ARTIFACTS are set.
 * ``bare_environment`` (function): no variable names a server, so that a test may start a stack of its own.
 """
 
@@ -84,7 +87,9 @@ def _mlflow_template(stack: Stack) -> str:
 
 
 @pytest.fixture
-def mlflow_store(home: Path, stack: Stack, _mlflow_template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def mlflow_store(
+    home: Path, stack: Stack, _mlflow_template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     import mlflow
 
     database = f"m_{uuid.uuid4().hex[:12]}"

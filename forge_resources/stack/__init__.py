@@ -1,4 +1,6 @@
-"""The embedded servers: PostgreSQL with pgvector, Redis, and the Dagster processes beside them. No Dagster import."""
+"""The embedded servers: PostgreSQL with pgvector, Redis, and the Dagster processes beside them. No Dagster
+import.
+"""
 
 from __future__ import annotations
 

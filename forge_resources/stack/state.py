@@ -1,7 +1,7 @@
 """Who uses the servers of a home, and the lock that guards their start and stop.
 
-A process is known by its pid together with the moment it began, so that a reused pid is never mistaken for the
-process that wrote it down. The last live user stops the servers.
+A process is known by its pid together with the moment it began, so that a reused pid is never mistaken for
+the process that wrote it down. The last live user stops the servers.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def _boot() -> str:
 
 
 def began(pid: int) -> str | None:
-    """The moment a live process began, in ticks since boot where /proc has it (a changed clock does not move it)."""
+    """The moment a live process began, in ticks since boot where /proc has it (a changed clock does not
+    move it).
+    """
     try:
         line = Path(f"/proc/{pid}/stat").read_bytes()
     except FileNotFoundError:
@@ -84,7 +86,9 @@ def private_folder(path: Path) -> Path:
 
 
 def socket_folder(home: Path) -> Path:
-    """Where the unix sockets lie: under the home, or, where its path is too long or has a space, under /tmp."""
+    """Where the unix sockets lie: under the home, or, where its path is too long or has a space, under
+    /tmp.
+    """
     folder = home / "run"
     if len(os.fsencode(folder)) <= _LONGEST and re.fullmatch(r"[A-Za-z0-9_./+@-]+", str(folder)):
         return folder
