@@ -11,13 +11,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
-from scipy.sparse.linalg import eigsh
 
 from forge_models.recommender.interactions import encode
 from forge_models.recommender.item_knn import neighbourhoods
 
 SHRINKAGE = 5.0
 NEIGHBOURS = 200
+OVERSAMPLING, ITERATIONS = 32, 5
 DENSE_BELOW = 512  # items; a full eigendecomposition is then a fraction of a second
 
 
@@ -58,7 +58,19 @@ def _leading(matrix: sp.csr_array, dim: int, seed: int) -> tuple[np.ndarray, np.
     if n <= max(DENSE_BELOW, 2 * dim):
         values, vectors = np.linalg.eigh(matrix.toarray())
     else:
-        start = np.random.default_rng(seed).standard_normal(n)
-        values, vectors = eigsh(matrix, k=dim, which="LA", v0=start)
+        values, vectors = _subspace(matrix, dim + OVERSAMPLING, seed)
     order = np.argsort(-values)[:dim]
     return values[order], vectors[:, order]
+
+
+def _subspace(matrix: sp.csr_array, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Randomised subspace iteration (Halko, Martinsson and Tropp 2011): work known beforehand.
+
+    Lanczos took four minutes for 1e5 items whose spectrum is noise beyond the first few hundred values; this
+    takes a fixed number of sparse products, and nearness within the leading space is all that is used.
+    """
+    basis = np.random.default_rng(seed).standard_normal((matrix.shape[0], width))
+    for _ in range(ITERATIONS):
+        basis, _ = np.linalg.qr(matrix @ basis)
+    values, inner = np.linalg.eigh(basis.T @ (matrix @ basis))
+    return values, basis @ inner

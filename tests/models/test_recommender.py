@@ -329,7 +329,7 @@ def test_f_m3_indices_outside_the_vocabulary_are_refused(tables: dict[str, pa.Ta
 # --- vectors --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("per_cluster", [30, 150])  # dense and Lanczos
+@pytest.mark.parametrize("per_cluster", [30, 150])  # dense and subspace iteration
 def test_vectors_place_items_of_one_taste_together(per_cluster: int) -> None:
     from forge_models.recommender.vectors import co_occurrence_vectors
 
