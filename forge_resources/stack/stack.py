@@ -68,12 +68,17 @@ class Stack:
         user = DETACHED if detached else myself()
         self._folders()
         with locked(self.run):
-            if self.embeds_redis:
-                self.redis.start()
-            if self.embeds_postgres:
-                self.postgres.start()
-                self.postgres.ensure_databases(DATABASES)
-            Users(self.run).join(user)
+            try:
+                if self.embeds_redis:
+                    self.redis.start()
+                if self.embeds_postgres:
+                    self.postgres.start()
+                    self.postgres.ensure_databases(DATABASES)
+                Users(self.run).join(user)
+            except BaseException:  # Ctrl-C half-way included: nobody would stop what has started
+                if not Users(self.run).live():
+                    self._stop_servers()
+                raise
         if not self.embeds_postgres:
             self._prepare_external()
         self._user = user
@@ -146,11 +151,14 @@ class Stack:
         with locked(self.run):
             if Users(self.run).leave(user):
                 return False
-            if self.embeds_postgres:
-                self.postgres.stop()
-            if self.embeds_redis:
-                self.redis.stop()
+            self._stop_servers()
             return True
+
+    def _stop_servers(self) -> None:
+        if self.embeds_postgres:
+            self.postgres.stop()
+        if self.embeds_redis:
+            self.redis.stop()
 
     def _prepare_external(self) -> None:
         """On a server of the user's: makes the two databases beside theirs, where they are missing."""
