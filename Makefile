@@ -1,0 +1,61 @@
+# Two commands a newcomer needs: `make demo` and `make test`. Everything is installed into .venv/, nothing else.
+#
+#   make demo [EXPORT=path] [ARGS=--exit]   the whole way, on the bundled example or on an export of yours
+#   make test [ARGS="tests/core -x"]        the tests, against the embedded servers
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all lint format types licences lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# the environment reaches the recipes so: a path with spaces or quotes in it stays one word
+export EXPORT
+
+help:
+	@sed -n '3,4s/^# *//p' Makefile
+	@echo "also: make test-all lint format types licences lock clean"
+
+install: $(STAMP)
+
+# Written last: an installation that broke off is started again.
+$(STAMP): requirements.lock pyproject.toml
+	@bash .ci/make_venv.sh $(VENV)
+	@echo "installing (once; some minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	@if [ -n "$$EXPORT" ]; then exec $(BIN)/forge demo "$$EXPORT" $(ARGS); else exec $(BIN)/forge demo $(ARGS); fi
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+licences: $(STAMP)
+	$(BIN)/pip-licenses --order=license
+
+# Pins what this environment has; run it after testing an upgrade.
+lock: $(STAMP)
+	$(BIN)/python .ci/make_lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock
+	@touch $(STAMP)
+
+# Leaves .forge/ alone: it holds a person's data.
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
