@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # the first patch release of each line without the tarfile, zipfile and http holes that an import of archives
 # meets
 PYTHON_FLOORS = {(3, 11): 14, (3, 12): 12, (3, 13): 8}
-POSTGRES_FLOORS = {14: 20, 15: 15, 16: 11, 17: 7, 18: 1}  # CVE-2025-12817 and -12818
+POSTGRES_FLOORS = {14: 23, 15: 18, 16: 14, 17: 10, 18: 4}  # the eleven CVEs of May 2026
 PGVECTOR_FLOOR = (0, 8, 2)  # CVE-2026-3172: parallel HNSW builds write out of bounds
 PGVECTOR_WANTED = (0, 8, 4)
 LEAST_DISK = 6 * 10**9  # what a first demo takes

@@ -91,12 +91,12 @@ class Postgres:
         return pid if _serves(pid, self.data) else None
 
     def start(self) -> None:
-        if self.pid() is None:
-            self._clear_stale()
-            account = server_account([binaries() / "postgres", self.data / "base"], self.home)
-            self._initialise(account)
-            self._launch(account)
-        self._wait_ready()
+        if self.pid() is not None and self._wait_ready(None):
+            return
+        self._clear_stale()
+        account = server_account([binaries() / "postgres", self.data / "base"], self.home)
+        self._initialise(account)
+        self._wait_ready(self._launch(account))
 
     def stop(self, timeout: float = 30.0) -> None:
         pid = self.pid()
@@ -164,7 +164,7 @@ class Postgres:
             )
         draft.rename(self.data)
 
-    def _launch(self, account: RunAs) -> None:
+    def _launch(self, account: RunAs) -> subprocess.Popen[bytes]:
         self.sockets.mkdir(mode=0o700, exist_ok=True)
         self.sockets.chmod(0o700)
         account.own(self.sockets)
@@ -180,25 +180,28 @@ class Postgres:
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.log.exists() and self.log.stat().st_size > 10_000_000
         with self.log.open("wb" if fresh else "ab") as log:
-            subprocess.Popen(
+            return subprocess.Popen(
                 [*account.prefix, str(binaries() / "postgres"), "-D", str(self.data), *words],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_environment(),
                 start_new_session=True,  # the terminal's Ctrl-C is not meant for it
                 **account.popen,
             )  # fmt: skip
 
-    def _wait_ready(self, timeout: float = 300.0) -> None:
+    def _wait_ready(self, launched: subprocess.Popen[bytes] | None, timeout: float = 300.0) -> bool:
+        """True once it answers. False when a server found running (not launched by us) has died meanwhile."""
         import psycopg
 
-        deadline, silent = time.monotonic() + timeout, time.monotonic() + 15.0
+        deadline = (
+            time.monotonic() + timeout
+        )  # recovery after a crash may take its time, a dead server may not
         while True:
             try:
                 self.connect().close()
-                return
+                return True
             except psycopg.OperationalError as error:
-                # recovery after a crash may take its time, a dead server may not
-                alive = self.pid() is not None
-                if time.monotonic() > (deadline if alive else silent):
+                if launched is None and self.pid() is None:
+                    return False
+                if time.monotonic() > deadline or (launched is not None and launched.poll() is not None):
                     raise ForgeError(
                         "FORGE-PG-START",
                         "PostgreSQL did not start.",

@@ -112,6 +112,8 @@ class Stack:
         return {
             **as_environment(settings),
             **TELEMETRY_OFF,
+            # a run over many exports writes their materializations together, not one by one
+            "DAGSTER_EVENT_BATCH_SIZE": "500",
             "FORGE_HOME": str(self.home),
             "POSTGRES_URL": self._postgres_url("forge"),
             "DAGSTER_POSTGRES_URL": settings.dagster_postgres_url or self._postgres_url("dagster"),
