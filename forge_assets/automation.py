@@ -6,6 +6,7 @@ from dagster import AutomationCondition
 # and launch after a blocking check failed. First builds are `forge build`'s: nothing here fires on "missing".
 FRESH = (
     AutomationCondition.any_deps_match(AutomationCondition.data_version_changed()).since_last_handled()
+    & ~AutomationCondition.missing()
     & ~AutomationCondition.any_deps_in_progress()
     & ~AutomationCondition.in_progress()
     & AutomationCondition.all_deps_blocking_checks_passed()

@@ -57,17 +57,16 @@ def item_vectors(
     interactions = stores.database.read(
         f"select * from features.interactions t where {allowed('t.subject', 't.source', _PURPOSE)} order by 1, 2"
     )
-    known = len(set(interactions["item"].to_pylist()))
-    if known < LEAST_ITEMS:
-        reason = f"Learning mode: not enough data yet (items: {known} of {LEAST_ITEMS})."
-        yield refused(stores, provenance, "enough_items", reason, {"items": known})
+    items, vectors = co_occurrence_vectors(interactions, dim=DIMENSIONS, seed=stores.settings.seed)
+    if len(items) < LEAST_ITEMS:
+        reason = f"Learning mode: not enough items are watched by several people ({len(items)} of {LEAST_ITEMS})."
+        yield refused(stores, provenance, "enough_items", reason, {"items": len(items)})
         yield not_asked(keys.ITEM_VECTORS, "recall")
         return
-    items, vectors = co_occurrence_vectors(interactions, dim=DIMENSIONS, seed=stores.settings.seed)
     stores.vectors.write("items", items, vectors)
     recall = stores.vectors.recall("items", k=10)
     checks = [
-        AssetCheckResult(check_name="enough_items", passed=True, metadata={"items": known}),
+        AssetCheckResult(check_name="enough_items", passed=True, metadata={"items": len(items)}),
         AssetCheckResult(
             check_name="recall",
             passed=recall >= RECALL_TARGET,
