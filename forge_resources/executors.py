@@ -137,7 +137,7 @@ class ForgeExecutor(StepDelegatingExecutor):
     """The stock executor with a pause that follows what is at work."""
 
     @property
-    def _sleep_seconds(self) -> float:  # type: ignore[override]
+    def _sleep_seconds(self) -> float:
         return POLL_SECONDS_HEAVY if self._step_handler.busy else POLL_SECONDS  # type: ignore[attr-defined]
 
     @_sleep_seconds.setter
@@ -161,5 +161,5 @@ def forge_executor(context: InitExecutorContext) -> StepDelegatingExecutor:
         RoutingStepHandler(),
         retries=RetryMode.from_config(context.executor_config["retries"]),  # type: ignore[arg-type]
         check_step_health_interval_seconds=HEALTH_SECONDS,
-        max_concurrent=context.executor_config["max_concurrent"],
+        max_concurrent=int(str(context.executor_config["max_concurrent"])),
     )

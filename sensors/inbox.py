@@ -73,7 +73,7 @@ def inbox(context: SensorEvaluationContext, stores: ResourceParam[Stores]) -> It
         except ForgeError as error:
             broken.append(str(error))
             context.log.warning(f"An archive in the inbox was refused: {error}")
-    known = set(context.instance.get_dynamic_partitions(EXPORTS.name))
+    known = set(context.instance.get_dynamic_partitions(str(EXPORTS.name)))
     fresh = [p for p in dict.fromkeys(registered) if p not in known]
     cursor = json.dumps(decided.cursor)
     if not fresh:
