@@ -86,11 +86,11 @@ def test_a_forge_error_is_told_in_its_own_words_without_a_traceback() -> None:
     chain = {
         "message": "dagster._core.errors.DagsterExecutionStepExecutionError: Error occurred\n",
         "errorChain": [
-            {"error": {"message": "forge_core.errors.ForgeError: [FORGE-X] It broke. Mend it.\n"}}
+            {"error": {"message": "forge_core.errors.ForgeError: [FORGE-X] It broke.\n"}}
         ],
     }
 
-    assert error_text(chain) == "[FORGE-X] It broke. Mend it."
+    assert error_text(chain) == "[FORGE-X] It broke."
 
 
 def test_another_error_is_told_by_its_innermost_line() -> None:
