@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, DataVersion, MaterializeResult
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetKey,
+    DataVersion,
+    MarkdownMetadataValue,
+    MaterializeResult,
+    MetadataValue,
+)
 
 from forge_resources.stores import Stores
 from forge_resources.versions import BUILT, REFUSED, Version
@@ -75,6 +83,11 @@ def not_asked(asset: str, check: str) -> AssetCheckResult:
     return AssetCheckResult(
         asset_key=key(asset), check_name=check, passed=True, description="Not asked: there is nothing to check."
     )
+
+
+def shown(stores: Stores, picture: tuple[str, bytes]) -> MarkdownMetadataValue:
+    """A picture as the UI shows it in place."""
+    return MetadataValue.md(stores.pictures.show(*picture))
 
 
 def key(asset: str) -> AssetKey:

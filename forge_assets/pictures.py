@@ -1,18 +1,18 @@
 """Small pictures for the UI, drawn from aggregates only: never a person's row.
 
-Each returns Markdown with the picture as a data URL, which Dagster's UI shows where ``MetadataValue.md`` is
-used. PNG of a few kilobytes, so that the event log stays small.
+Each returns what the picture is and a PNG of a few kilobytes; ``Pictures.show`` keeps it and makes the link.
 """
 
-import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+Picture = tuple[str, bytes]  # what it shows, and the PNG
+
 BLUE, GREY, RED = "#4f6bed", "#a0a4b0", "#d1495b"
 
 
-def _draw(alternative: str, paint: Callable[[Any], None], height: float = 2.6) -> str:
+def _draw(alternative: str, paint: Callable[[Any], None], height: float = 2.6) -> Picture:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -23,10 +23,10 @@ def _draw(alternative: str, paint: Callable[[Any], None], height: float = 2.6) -
     paint(axes)
     file = io.BytesIO()
     FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
-    return f"![{alternative}](data:image/png;base64,{base64.b64encode(file.getvalue()).decode()})"
+    return alternative, file.getvalue()
 
 
-def long_tail(counts: Sequence[int]) -> str:
+def long_tail(counts: Sequence[int]) -> Picture:
     """Interactions of items by rank, both axes logarithmic; ``counts`` falls."""
 
     def paint(axes: Any) -> None:
@@ -39,7 +39,7 @@ def long_tail(counts: Sequence[int]) -> str:
     return _draw("long tail of items", paint)
 
 
-def against_baselines(rows: Sequence[tuple[str, float, float, float, bool]], metric: str, chosen: str) -> str:
+def against_baselines(rows: Sequence[tuple[str, float, float, float, bool]], metric: str, chosen: str) -> Picture:
     """One bar per candidate with its interval: (name, value, low, high, is baseline)."""
 
     def paint(axes: Any) -> None:
@@ -56,7 +56,7 @@ def against_baselines(rows: Sequence[tuple[str, float, float, float, bool]], met
     return _draw("score against baselines", paint, height=0.55 * len(rows) + 1)
 
 
-def by_hyperparameter(scores: Mapping[str, Sequence[tuple[str, float]]], metric: str) -> str:
+def by_hyperparameter(scores: Mapping[str, Sequence[tuple[str, float]]], metric: str) -> Picture:
     """Validation score of every configuration tried, one line per candidate: name -> (config, score)."""
 
     def paint(axes: Any) -> None:
@@ -71,7 +71,7 @@ def by_hyperparameter(scores: Mapping[str, Sequence[tuple[str, float]]], metric:
     return _draw("score by hyperparameter", paint, height=3)
 
 
-def effects(rows: Sequence[tuple[str, float, float, bool]], title: str) -> str:
+def effects(rows: Sequence[tuple[str, float, float, bool]], title: str) -> Picture:
     """Drift per column: (column, effect, threshold, alarm), effects beside their thresholds."""
 
     def paint(axes: Any) -> None:
@@ -85,7 +85,7 @@ def effects(rows: Sequence[tuple[str, float, float, bool]], title: str) -> str:
     return _draw("drift per column", paint, height=0.4 * len(rows) + 1.1)
 
 
-def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) -> str:
+def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) -> Picture:
     """A metric by subject group with its interval: (group, value, low, high, n)."""
 
     def paint(axes: Any) -> None:

@@ -11,6 +11,7 @@ from forge_resources.settings import Settings, load_settings
 if TYPE_CHECKING:
     from forge_resources.consent import Consent
     from forge_resources.exports import Exports
+    from forge_resources.pictures import Pictures
     from forge_resources.postgres import Database
     from forge_resources.registry import Registry
     from forge_resources.tracking import Tracking
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 class Stores:
     """``stores.database``, ``.exports``, ``.consent``, ``.versions``, ``.vault``, ``.vectors``, ``.tracking``,
-    ``.registry``; the settings are read when the first is asked for."""
+    ``.registry``, ``.pictures``; the settings are read when the first is asked for."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         if settings is not None:
@@ -76,6 +77,12 @@ class Stores:
         from forge_resources.vault import Vault
 
         return Vault(self.settings.home)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        from forge_resources.pictures import Pictures
+
+        return Pictures(self.settings.home)
 
     @cached_property
     def vectors(self) -> Vectors:

@@ -141,7 +141,12 @@ def guarded_app(context: Any, port: int) -> Starlette:
     """Dagster's app for a workspace process context, with the guard outermost."""
     from dagster_webserver.app import create_app_from_workspace_process_context
 
+    from forge_resources.settings import load_settings
+    from forge_resources.ui_extras import PartitionKeys, pictures_route
+
     app = create_app_from_workspace_process_context(context)
+    app.router.routes.insert(0, pictures_route(load_settings().home))  # before Dagster's catch-all page
+    app.add_middleware(PartitionKeys)
     app.add_middleware(Guard, port=port)
     return app
 

@@ -8,14 +8,13 @@ from dagster import (
     AssetCheckResult,
     AssetChecksDefinition,
     AssetCheckSeverity,
-    MetadataValue,
     ResourceParam,
     asset_check,
 )
 
 from forge_assets import pictures
 from forge_assets.compute import HEAVY
-from forge_assets.outcome import key
+from forge_assets.outcome import key, shown
 from forge_core import keys
 from forge_models.recommender import RECOMMENDER
 from forge_resources.stores import Stores
@@ -56,7 +55,7 @@ def interactions_drift(context: AssetCheckExecutionContext, stores: ResourcePara
     }
     bars = [(c.name, c.effect, c.threshold, c.alarm) for c in report.columns if not c.too_few]
     if bars:
-        metadata["drift_per_column"] = MetadataValue.md(pictures.effects(bars, "reference against current window"))
+        metadata["drift_per_column"] = shown(stores, pictures.effects(bars, "reference against current window"))
     return AssetCheckResult(
         passed=not report.alarms,
         severity=AssetCheckSeverity.WARN,

@@ -20,15 +20,14 @@ def metric_rows(stores: Stores, bundle: "Bundle") -> list[dict[str, Any]]:
 
 
 def metrics_table(rows: list[dict[str, Any]]) -> str:
-    """One line per model, one column per metric, intervals beneath the figures."""
-    metrics = list(dict.fromkeys(r["metric"] for r in rows))
-    lines = [f"| model | {' | '.join(metrics)} |", "|---" * (len(metrics) + 1) + "|"]
-    for name in dict.fromkeys(r["candidate"] for r in rows):
-        mine = {r["metric"]: r for r in rows if r["candidate"] == name}
-        first = next(iter(mine.values()))
-        label = f"**{name}**" if first["chosen"] else f"{name} (baseline)" if first["is_baseline"] else name
-        cells = [f"{mine[m]['value']:.4f} [{mine[m]['low']:.4f}, {mine[m]['high']:.4f}]" for m in metrics]
-        lines.append(f"| {label} | {' | '.join(cells)} |")
+    """One line per metric, one column per model, the chosen one first."""
+    models = list(dict.fromkeys(r["candidate"] for r in rows))
+    about = {r["candidate"]: r for r in rows}
+    heads = [f"**{m}**" if about[m]["chosen"] else m + " (baseline)" * about[m]["is_baseline"] for m in models]
+    cells = {(r["metric"], r["candidate"]): f"{r['value']:.3f} [{r['low']:.3f}, {r['high']:.3f}]" for r in rows}
+    lines = [f"| | {' | '.join(heads)} |", "|---" * (len(models) + 1) + "|"]
+    for metric in dict.fromkeys(r["metric"] for r in rows):
+        lines.append(f"| {metric} | {' | '.join(cells.get((metric, m), '–') for m in models)} |")
     return "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY, LIGHT, RETRIES
 from forge_assets.families import card as cards
 from forge_assets.families.bundle import VERSION, Bundle, digest
-from forge_assets.outcome import built, key, refused
+from forge_assets.outcome import built, key, refused, shown
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_models.family import Evaluation, Splits, Task
@@ -86,8 +86,8 @@ def evaluation(bundle: Bundle) -> AssetsDefinition:
             "split": splits.strategy,
             "evaluated_subjects": len(chosen.evaluation.subjects),
             "metrics": MetadataValue.md(cards.metrics_table(cards.metric_rows(stores, bundle))),
-            "score_against_baselines": MetadataValue.md(
-                pictures.against_baselines(bars, task.metric, chosen.name)
+            "score_against_baselines": shown(
+                stores, pictures.against_baselines(bars, task.metric, chosen.name)
             ),
         }
         checks = [_beats_baseline(task, comparisons), _bias(stores, task, chosen, metadata)]
@@ -207,14 +207,14 @@ def _bias(stores: Stores, task: Task, chosen: Judged, metadata: dict[str, Any]) 
         for attribute, of in sorted(groups.items())
         if any(s in of for s in chosen.evaluation.subjects)
     ]
-    shown = [
+    points = [
         (f"{r.attribute}: {g.name}", g.interval.value, g.interval.low, g.interval.high, g.interval.n)
         for r in reports
         for g in r.groups
         if not g.too_few
     ]
-    if shown:
-        metadata["metric_by_group"] = MetadataValue.md(pictures.groups(shown, task.metric))
+    if points:
+        metadata["metric_by_group"] = shown(stores, pictures.groups(points, task.metric))
     apart = [r for r in reports if r.apart]
     calm = "No two groups differ beyond their intervals." if reports else "No attributes of subjects are known."
     return AssetCheckResult(

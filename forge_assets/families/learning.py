@@ -21,7 +21,7 @@ from forge_assets import pictures
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY, LIGHT, RETRIES
 from forge_assets.families.bundle import VERSION, Bundle, digest
-from forge_assets.outcome import built, key, not_asked, refused
+from forge_assets.outcome import built, key, not_asked, refused, shown
 from forge_assets.outcome import keys as as_keys
 from forge_assets.schema import table_metadata
 from forge_core.errors import ForgeError
@@ -149,7 +149,7 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
             ),
         }
         if tried:
-            metadata["score_by_hyperparameter"] = MetadataValue.md(pictures.by_hyperparameter(tried, metric))
+            metadata["score_by_hyperparameter"] = shown(stores, pictures.by_hyperparameter(tried, metric))
         # not how long it took: the same data gives the same version
         version = digest([{k: v for k, v in r.items() if k != "seconds"} for r in rows])
         return built(stores, provenance, version, metadata)

@@ -15,7 +15,6 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     MaterializeResult,
-    MetadataValue,
     ResourceParam,
     asset,
 )
@@ -23,7 +22,7 @@ from dagster import (
 from forge_assets import pictures
 from forge_assets.automation import FRESH
 from forge_assets.compute import LIGHT, RETRIES
-from forge_assets.outcome import Provenance, built, key
+from forge_assets.outcome import Provenance, built, key, shown
 from forge_assets.outcome import keys as as_keys
 from forge_assets.schema import table_metadata
 from forge_core import keys
@@ -117,7 +116,7 @@ def _feature(feature: Feature) -> AssetsDefinition:
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
         provenance = Provenance.now(stores, feature.asset, feature.version, feature.depends_on, context.run.run_id)
         stores.database.rebuild(address, feature.select)
-        metadata = table_metadata(stores.database, address) | _pictures(stores.database, feature.asset)
+        metadata = table_metadata(stores.database, address) | _pictures(stores, feature.asset)
         version = stores.database.content_version(address)
         return built(stores, provenance, version, metadata, [_structure(stores.database, feature)])
 
@@ -139,12 +138,12 @@ def _structure(database: Database, feature: Feature) -> AssetCheckResult:
     )
 
 
-def _pictures(database: Database, asset_key: str) -> dict[str, Any]:
+def _pictures(stores: Stores, asset_key: str) -> dict[str, Any]:
     """The long tail of items: from counts alone."""
     if asset_key != keys.ITEMS:
         return {}
-    counts = [n for (n,) in database.rows("select interactions from features.items order by 1 desc")]
-    return {"long_tail": MetadataValue.md(pictures.long_tail(counts))} if counts else {}
+    counts = [n for (n,) in stores.database.rows("select interactions from features.items order by 1 desc")]
+    return {"long_tail": shown(stores, pictures.long_tail(counts))} if counts else {}
 
 
 def feature_assets() -> Sequence[AssetsDefinition]:

@@ -52,11 +52,13 @@ def client(instance: object, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         str(file), attribute=None, working_directory=str(file.parent), location_name="tiny"
     )
     with (
+        pytest.MonkeyPatch.context() as environment,
         # type: ignore[arg-type]
         WorkspaceProcessContext(instance, workspace_load_target=target, version="1") as context,
-        TestClient(guarded_app(context, PORT), base_url=OWN, follow_redirects=False) as client,
     ):
-        yield client
+        environment.setenv("FORGE_HOME", str(tmp_path_factory.mktemp("home")))
+        with TestClient(guarded_app(context, PORT), base_url=OWN, follow_redirects=False) as client:
+            yield client
 
 
 def runs(client: TestClient) -> int:
@@ -185,3 +187,31 @@ def test_a_query_over_get_is_still_answered(client: TestClient) -> None:
 
 def test_what_we_cannot_parse_does_not_count_as_reading() -> None:
     assert not only_reads("{ this is not")
+
+
+ADD = (
+    "mutation($key: String!, $repo: RepositorySelector!) { addDynamicPartition(repositorySelector: $repo,"
+    ' partitionsDefName: "exports", partitionKey: $key) { __typename } }'
+)
+
+
+@pytest.mark.parametrize("key", ["x' OR 1=1 --", "../../etc", "🙂", "a" * 10_000, ""])
+@pytest.mark.parametrize("inline", [False, True])
+def test_F_O3_a_malformed_partition_key_is_not_registered(client: TestClient, key: str, inline: bool) -> None:
+    document = ADD.replace("$key: String!, ", "").replace("$key", json.dumps(key)) if inline else ADD
+    repository = {"repositoryName": "__repository__", "repositoryLocationName": "x"}
+    answer = client.post("/graphql", json={"query": document, "variables": {"key": key, "repo": repository}})
+    assert answer.status_code == 403
+    assert "FORGE-PARTITION-KEY" in answer.text
+
+
+def test_a_picture_is_served_by_its_name_alone(client: TestClient) -> None:
+    from forge_resources.pictures import Pictures
+    from forge_resources.settings import load_settings
+
+    link = Pictures(load_settings().home).show("a dot", b"\x89PNG")
+    address = link[link.index("(") + 1 : -1]
+    assert client.get(address).content == b"\x89PNG"
+    for other in ("../keys/pseudonyms.key", "..%2fkeys%2fpseudonyms.key", "a.png", "0" * 24 + ".png"):
+        assert client.get(f"/forge/pictures/{other}").status_code in (404, 200)
+        assert b"PNG" not in client.get(f"/forge/pictures/{other}").content
