@@ -4,7 +4,7 @@
 #   make test [ARGS="tests/core -x"]        the tests, against the embedded servers
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format types licences lock clean
+.PHONY: help install demo test test-all lint format types licences lock docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ export EXPORT
 
 help:
 	@sed -n '3,4s/^# *//p' Makefile
-	@echo "also: make test-all lint format types licences lock clean"
+	@echo "also: make test-all lint format types licences lock docs clean"
 
 install: $(STAMP)
 
@@ -54,6 +54,10 @@ licences: $(STAMP)
 lock: $(STAMP)
 	$(BIN)/python .ci/make_lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock
 	@touch $(STAMP)
+
+# The pages of docs/ that are made from the code.
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
 
 # Leaves .forge/ alone: it holds a person's data.
 clean:
