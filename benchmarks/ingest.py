@@ -113,7 +113,7 @@ def write_html(path: Path, rows: int) -> None:
                 '<p class="mdl-typography--title">YouTube<br></p></div>'
                 f'<div class="{cell}6-col mdl-typography--body-1">Watched\u00a0'
                 f'<a href="https://www.youtube.com/watch?v={video}">'
-                f'{escape(title).replace("&#x27;", "&#39;")}</a><br>'
+                f"{escape(title).replace('&#x27;', '&#39;')}</a><br>"
                 f'<a href="https://www.youtube.com/channel/{channel_id}">{channel}</a><br>'
                 f"{at:%b} {at.day}, {at.year}, {at.hour % 12 or 12}:{at:%M:%S}\u202f{at:%p} UTC</div>"
                 f'<div class="{cell}6-col mdl-typography--body-1 mdl-typography--text-right"></div>'

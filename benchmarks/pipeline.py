@@ -26,7 +26,9 @@ ARMS = {"forge": "ours", "default_multiprocess": "stock"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--people", type=int, default=30, help="size of the example cohort")
     parser.add_argument("--repeats", type=int, default=3, help="runs per arm, interleaved")
     options = parser.parse_args()
@@ -34,15 +36,17 @@ def main() -> None:
     from forge_resources.settings import load_settings
     from forge_resources.stack import Stack
 
-    with tempfile.TemporaryDirectory(prefix="forge-bench-") as folder:
-        with Stack(load_settings(home=Path(folder))) as stack:
-            os.environ.update(stack.environment(), FORGE_PRESET="quick")
-            prepare(Path(folder), options.people)
-            gaps: dict[str, list[float]] = {arm: [] for arm in ARMS}
-            for _ in range(options.repeats):
-                for arm in ARMS:
-                    gaps[arm] += run(arm)
-            launch = launch_to_first_step()
+    with (
+        tempfile.TemporaryDirectory(prefix="forge-bench-") as folder,
+        Stack(load_settings(home=Path(folder))) as stack,
+    ):
+        os.environ.update(stack.environment(), FORGE_PRESET="quick")
+        prepare(Path(folder), options.people)
+        gaps: dict[str, list[float]] = {arm: [] for arm in ARMS}
+        for _ in range(options.repeats):
+            for arm in ARMS:
+                gaps[arm] += run(arm)
+        launch = launch_to_first_step()
     report = {arm: summary(values) for arm, values in gaps.items()}
     ratio = report["default_multiprocess"]["median_s"] / report["forge"]["median_s"]
     print(
@@ -55,7 +59,9 @@ def main() -> None:
                 "cores": os.cpu_count(),
                 **report,
                 "ratio_of_medians": round(ratio, 1),
-                "ratio_of_means": round(report["default_multiprocess"]["mean_s"] / report["forge"]["mean_s"], 1),
+                "ratio_of_means": round(
+                    report["default_multiprocess"]["mean_s"] / report["forge"]["mean_s"], 1
+                ),
                 "goal": {"ratio_of_medians": GOAL_RATIO, "median_s": GOAL_MEDIAN_S},
                 "goal_reached": ratio >= GOAL_RATIO and report["forge"]["median_s"] < GOAL_MEDIAN_S,
                 "launch_to_first_step_s": launch,
@@ -103,7 +109,19 @@ def write_instance(home: Path) -> None:
 
 def execute(attribute: str, job: str, tags: dict[str, str] | None = None) -> str:
     """Run a job in a process of its own, as a run worker would; returns its log."""
-    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "benchmarks.graphs", "-a", attribute, "-j", job]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "job",
+        "execute",
+        "-m",
+        "benchmarks.graphs",
+        "-a",
+        attribute,
+        "-j",
+        job,
+    ]
     config = {} if job == "ingest" else {"execution": {"config": {"max_concurrent": 1}}}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         json.dump(config, file)  # JSON is YAML

@@ -81,7 +81,10 @@ def refused(
 def not_asked(asset: str, check: str) -> AssetCheckResult:
     """A check of an output that was refused: Dagster wants every declared check to be answered."""
     return AssetCheckResult(
-        asset_key=key(asset), check_name=check, passed=True, description="Not asked: there is nothing to check."
+        asset_key=key(asset),
+        check_name=check,
+        passed=True,
+        description="Not asked: there is nothing to check.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 Picture = tuple[str, bytes]  # what it shows, and the PNG
 
+WIDTH = 3.9  # inches at 100 dots: what the value column of an asset's page has room for
 BLUE, GREY, RED = "#4f6bed", "#a0a4b0", "#d1495b"
 
 
@@ -16,10 +17,10 @@ def _draw(alternative: str, paint: Callable[[Any], None], height: float = 2.6) -
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.6, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=7)
     paint(axes)
     file = io.BytesIO()
     FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
@@ -32,26 +33,32 @@ def long_tail(counts: Sequence[int]) -> Picture:
     def paint(axes: Any) -> None:
         axes.loglog(range(1, len(counts) + 1), counts, color=BLUE, linewidth=1.8)
         total, head = sum(counts), sum(counts[: max(1, len(counts) // 10)])
-        axes.set_title(f"a tenth of the items has {head / total:.0%} of the interactions", fontsize=9, loc="left")
-        axes.set_xlabel("item, by rank", fontsize=8)
-        axes.set_ylabel("interactions", fontsize=8)
+        axes.set_title(
+            f"a tenth of the items has {head / total:.0%} of the interactions", fontsize=8, loc="left"
+        )
+        axes.set_xlabel("item, by rank", fontsize=7)
+        axes.set_ylabel("interactions", fontsize=7)
 
     return _draw("long tail of items", paint)
 
 
-def against_baselines(rows: Sequence[tuple[str, float, float, float, bool]], metric: str, chosen: str) -> Picture:
+def against_baselines(
+    rows: Sequence[tuple[str, float, float, float, bool]], metric: str, chosen: str
+) -> Picture:
     """One bar per candidate with its interval: (name, value, low, high, is baseline)."""
 
     def paint(axes: Any) -> None:
         ordered = sorted(rows, key=lambda r: r[1])
-        for place, (name, value, low, high, baseline) in enumerate(ordered):
+        for place, (_, value, low, high, baseline) in enumerate(ordered):
             axes.barh(place, value, color=GREY if baseline else BLUE, height=0.6)
-            axes.errorbar(value, place, xerr=[[value - low], [high - value]], color="black", capsize=3, linewidth=1)
-            axes.text(high, place, f"  {value:.4f}", va="center", fontsize=8)
-        names = [n + (" (baseline)" if b else " (chosen)" if n == chosen else "") for n, *_, b in ordered]
+            axes.errorbar(
+                value, place, xerr=[[value - low], [high - value]], color="black", capsize=3, linewidth=1
+            )
+            axes.text(high, place, f"  {value:.4f}", va="center", fontsize=7)
+        names = [n + ("\n(baseline)" if b else "\n(chosen)" if n == chosen else "") for n, *_, b in ordered]
         axes.set_yticks(range(len(ordered)), names)
-        axes.margins(x=0.18)
-        axes.set_title(f"{metric} on unseen events, with 95 % intervals", fontsize=9, loc="left")
+        axes.margins(x=0.25)
+        axes.set_title(f"{metric} on unseen events, 95 % intervals", fontsize=8, loc="left")
 
     return _draw("score against baselines", paint, height=0.55 * len(rows) + 1)
 
@@ -64,7 +71,7 @@ def by_hyperparameter(scores: Mapping[str, Sequence[tuple[str, float]]], metric:
             axes.plot(range(len(tried)), [s for _, s in tried], marker="o", label=name, linewidth=1.5)
         longest = max(scores.values(), key=len)
         axes.set_xticks(range(len(longest)), [c for c, _ in longest], rotation=20, ha="right", fontsize=7)
-        axes.set_ylabel(f"validation {metric}", fontsize=8)
+        axes.set_ylabel(f"validation {metric}", fontsize=7)
         axes.set_ylim(bottom=0)
         axes.legend(fontsize=8, frameon=False)
 
@@ -79,8 +86,8 @@ def effects(rows: Sequence[tuple[str, float, float, bool]], title: str) -> Pictu
             axes.barh(place, effect / threshold, color=RED if alarm else BLUE, height=0.6)
         axes.axvline(1, color="black", linestyle="--", linewidth=1)
         axes.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)])
-        axes.set_xlabel("effect, as a share of the threshold (dashed)", fontsize=8)
-        axes.set_title(title, fontsize=9, loc="left")
+        axes.set_xlabel("effect, as a share of the threshold (dashed)", fontsize=7)
+        axes.set_title(title, fontsize=8, loc="left")
 
     return _draw("drift per column", paint, height=0.4 * len(rows) + 1.1)
 
@@ -91,7 +98,7 @@ def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) ->
     def paint(axes: Any) -> None:
         for place, (_, value, low, high, _) in enumerate(reversed(rows)):
             axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=BLUE, capsize=3)
-        axes.set_yticks(range(len(rows)), [f"{name} (n={n})" for name, *_, n in reversed(rows)], fontsize=8)
-        axes.set_title(f"{metric} by group, with 95 % intervals", fontsize=9, loc="left")
+        axes.set_yticks(range(len(rows)), [f"{name} (n={n})" for name, *_, n in reversed(rows)], fontsize=7)
+        axes.set_title(f"{metric} by group, 95 % intervals", fontsize=8, loc="left")
 
     return _draw("metric by group", paint, height=0.32 * len(rows) + 1)

@@ -278,9 +278,7 @@ def markdown(kinds: Sequence[str] = tuple(KINDS)) -> str:
     parts = []
     for name in kinds:
         kind = KINDS[name]
-        rows = "\n".join(
-            f"| `{c.name}` | {c.type} | {c.identifier} | {c.about} |" for c in columns(name)
-        )
+        rows = "\n".join(f"| `{c.name}` | {c.type} | {c.identifier} | {c.about} |" for c in columns(name))
         parts.append(
             f"### {name}\n\n{kind.about[:1].upper()}{kind.about[1:]}. `item`: {kind.item}.\n\n"
             f"| column | type | identifier | what |\n|---|---|---|---|\n{rows}\n"

@@ -32,9 +32,7 @@ def identity_expression(kind: str) -> str:
     Where one file has the same event twice in one second, the rows are numbered by ``sequence``.
     """
     seconds = "floor(extract(epoch from time))::bigint"
-    occurrence = (
-        f"row_number() over (partition by member, subject, item, {seconds} order by sequence) - 1"
-    )
+    occurrence = f"row_number() over (partition by member, subject, item, {seconds} order by sequence) - 1"
     return (
         f"md5(concat_ws(chr(31), subject, '{kind}', item, "
         f"coalesce({seconds}::text, 'unknown'), ({occurrence})::text))::uuid"

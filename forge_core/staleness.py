@@ -29,7 +29,9 @@ class Node:
     code_version: str
 
 
-def plan(graph: Mapping[str, Node], versions: Mapping[str, Built], never: Iterable[str] = ()) -> dict[str, str]:
+def plan(
+    graph: Mapping[str, Node], versions: Mapping[str, Built], never: Iterable[str] = ()
+) -> dict[str, str]:
     """Assets to build in order, each with the reason: missing, code, input or upstream.
 
     An asset whose input was refused (no consent, too little data) is not planned until that input is

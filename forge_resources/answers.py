@@ -35,9 +35,13 @@ def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[
     version, folder = champion
     request = RECOMMENDER.Request(history=[item for item, _, _ in history], k=k)
     prediction = RECOMMENDER.predict(RECOMMENDER.load(folder), request)
-    named = [r.item for r in prediction.items] + [reason.because for r in prediction.items for reason in r.reasons]
+    named = [r.item for r in prediction.items] + [
+        reason.because for r in prediction.items for reason in r.reasons
+    ]
     titles = dict(
-        stores.database.rows("select item, coalesce(title, item) from features.items where item = any(%s)", (named,))
+        stores.database.rows(
+            "select item, coalesce(title, item) from features.items where item = any(%s)", (named,)
+        )
     )
     return {
         "family": family,
@@ -56,7 +60,11 @@ def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[
                 "title": titles.get(r.item, r.item),
                 "score": r.score,
                 "reasons": [
-                    {"item": reason.because, "title": titles.get(reason.because, reason.because), "weight": reason.weight}
+                    {
+                        "item": reason.because,
+                        "title": titles.get(reason.because, reason.because),
+                        "weight": reason.weight,
+                    }
                     for reason in r.reasons[:REASONS]
                 ],
             }
@@ -70,7 +78,9 @@ REASONS = 3  # what a person reads; the rest of the history adds less
 
 def _refuse_unknown(stores: Stores, token: str) -> None:
     """Without revealing more than the owner may know: no such subject, or no consent for it."""
-    known = stores.database.value("select exists (select from features.interactions where subject = %s)", (token,))
+    known = stores.database.value(
+        "select exists (select from features.interactions where subject = %s)", (token,)
+    )
     if known:
         raise Refused(
             "FORGE-CONSENT",

@@ -15,9 +15,7 @@ class Consent:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def set(
-        self, purpose: str, state: str, granted_by: str, subject: str = "*", source: str = "*"
-    ) -> None:
+    def set(self, purpose: str, state: str, granted_by: str, subject: str = "*", source: str = "*") -> None:
         """Record ``granted`` or ``denied``; ``subject`` is a pseudonym or ``*``. The same again changes nothing."""
         if purpose not in keys.PURPOSES or state not in ("granted", "denied"):
             raise UsageError(

@@ -38,7 +38,13 @@ HEALTH_SECONDS = 1  # how soon a child that died without a word is noticed
 GRACE_SECONDS = 8  # a cancelled child may finish its checkpoint; the whole must end within 10 s
 
 # What a child finds imported already. The first list of a process wins, so there is only this one.
-PRELOAD = ["dagster._core.executor.multiprocess", "dagster._cli.api", "dagster_postgres", "sqlalchemy", "definitions"]
+PRELOAD = [
+    "dagster._core.executor.multiprocess",
+    "dagster._cli.api",
+    "dagster_postgres",
+    "sqlalchemy",
+    "definitions",
+]
 
 
 def run_inline(context: StepHandlerContext, key: str) -> None:

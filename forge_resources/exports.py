@@ -86,7 +86,8 @@ class Exports:
     def _guard_population(self, population: str) -> None:
         with self.database.transaction() as connection:
             connection.execute(
-                "insert into forge.home (population) values (%s) on conflict (only_row) do nothing", (population,)
+                "insert into forge.home (population) values (%s) on conflict (only_row) do nothing",
+                (population,),
             )
             there = connection.execute("select population from forge.home").fetchone()
         if there and there[0] != population:

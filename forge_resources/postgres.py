@@ -25,13 +25,14 @@ create table if not exists forge.home (only_row boolean primary key default true
 create table if not exists forge.exports (partition text primary key, sha256 text not null, source text not null,
     subject text not null, file text not null, bytes bigint not null, registered_at timestamptz not null default now(),
     status text not null default 'registered', code text, reason text, published_at timestamptz);
-create table if not exists forge.publications (partition text, kind text, rows bigint not null, new_rows bigint not null,
-    digest text not null, published_at timestamptz not null default now(), primary key (partition, kind));
+create table if not exists forge.publications (partition text, kind text, rows bigint not null,
+    new_rows bigint not null, digest text not null, published_at timestamptz not null default now(), primary key (partition, kind));
 create table if not exists forge.members (partition text, member text, reader text, status text not null,
     rows bigint not null default 0, quarantined bigint not null default 0, reasons jsonb not null default '{}',
     primary key (partition, member));
 create table if not exists forge.versions (asset text primary key, state text not null, data_version text not null,
-    code_version text not null, inputs jsonb not null, note text, run_id text, built_at timestamptz not null default now());
+    code_version text not null, inputs jsonb not null, note text, run_id text,
+    built_at timestamptz not null default now());
 create table if not exists governance.consent (purpose text, subject text default '*', source text default '*',
     state text not null, granted_by text not null, at timestamptz not null default now(), expires timestamptz,
     primary key (purpose, subject, source));
@@ -51,26 +52,28 @@ class Database:
 
         try:
             connection = psycopg.connect(self.url, options="-c timezone=UTC")
-        except psycopg.OperationalError as error:
-            raise ForgeError(
-                "FORGE-DATABASE-DOWN",
-                "The database does not answer.",
-                "The stack is not running or POSTGRES_URL points elsewhere.",
-                "Start it with `forge up`, or look at `forge doctor`.",
-            ) from error
-        with connection:
-            yield connection
+        except psycopg.OperationalError:
+            raise _down() from None
+        try:
+            with connection:
+                yield connection
+        except psycopg.Error as error:
+            raise _failed(type(error).__name__, error.sqlstate) from None
 
     @contextmanager
     def arrow(self) -> Iterator[Any]:
         """An ADBC cursor in one transaction: ``execute``, ``adbc_ingest``, ``fetch_arrow_table``."""
+        import adbc_driver_manager as driver
         import adbc_driver_postgresql.dbapi as adbc
 
-        with adbc.connect(self.url) as connection:
-            with connection.cursor() as cursor:
-                cursor.execute("set timezone = 'UTC'")
-                yield cursor
-            connection.commit()
+        try:
+            with adbc.connect(self.url) as connection:
+                with connection.cursor() as cursor:
+                    cursor.execute("set timezone = 'UTC'")
+                    yield cursor
+                connection.commit()
+        except driver.Error as error:
+            raise _failed(type(error).__name__, getattr(error, "sqlstate", None)) from None
 
     def ensure(self) -> None:
         """Create schemas and tables that are not there yet; safe to call at any time."""
@@ -171,3 +174,22 @@ class Database:
         for address, column in rows:
             tables.setdefault(address, set()).add(column)
         return tables
+
+
+def _down() -> ForgeError:
+    return ForgeError(
+        "FORGE-DATABASE-DOWN",
+        "The database does not answer.",
+        "The stack is not running or POSTGRES_URL points elsewhere.",
+        "Start it with `forge up`, or look at `forge doctor`.",
+    )
+
+
+def _failed(kind: str, sqlstate: str | None) -> ForgeError:
+    """The driver's own words quote the row that failed, so they go no further than this."""
+    return ForgeError(
+        "FORGE-DATABASE",
+        "The database refused a statement.",
+        f"{kind}, SQLSTATE {sqlstate or 'unknown'}; nothing of its transaction was kept.",
+        "Look at `forge doctor`; if the disk and the server are well, this is a fault of Forge.",
+    )

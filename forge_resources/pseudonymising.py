@@ -24,7 +24,9 @@ def rebuild_clean(database: Database, pseudonyms: Pseudonymiser, kind: str) -> N
             assert replace is not None
             _tokens(connection, kind, column, replace)
         joins = "".join(
-            f" left join tokens_{c.name} on tokens_{c.name}.plain = r.{c.name}" for c in keyed if c.type == "text"
+            f" left join tokens_{c.name} on tokens_{c.name}.plain = r.{c.name}"
+            for c in keyed
+            if c.type == "text"
         )
         names = ", ".join(c.name for c in events.columns(kind))
         values = ", ".join(_value(c, c in keyed) for c in events.columns(kind))

@@ -52,7 +52,9 @@ def publish(
             for name in report.broken:  # a damaged member may come to light after some of its rows
                 for kind in staged:
                     cursor.execute(f"delete from staging_{kind} where member = $1", (name,))
-            kinds = {kind: _publish_kind(cursor, kind, export.partition, kind in staged) for kind in events.KINDS}
+            kinds = {
+                kind: _publish_kind(cursor, kind, export.partition, kind in staged) for kind in events.KINDS
+            }
             cursor.execute(
                 "update forge.exports set status = 'published', code = null, reason = null, published_at = now()"
                 f" where partition = '{export.partition}'"
@@ -92,7 +94,9 @@ def _publish_kind(cursor: Any, kind: str, partition: str, staged: bool) -> Publi
     columns = ", ".join(c.name for c in events.columns(kind) if c.name != "export")
     rows = new = 0
     if staged:
-        cursor.execute(f"create temp table events_{kind} on commit drop as {identity.select(kind, f'staging_{kind}')}")
+        cursor.execute(
+            f"create temp table events_{kind} on commit drop as {identity.select(kind, f'staging_{kind}')}"
+        )
         rows = _number(cursor, f"select count(*) from events_{kind}")
         new = _number(
             cursor,

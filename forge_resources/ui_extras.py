@@ -32,7 +32,9 @@ def pictures_route(home: Path) -> Route:
         path = pictures.find(request.path_params["name"])
         if path is None:
             return PlainTextResponse("404 no such picture", 404)
-        return FileResponse(path, media_type="image/png", headers={"cache-control": "private, max-age=31536000"})
+        return FileResponse(
+            path, media_type="image/png", headers={"cache-control": "private, max-age=31536000"}
+        )
 
     return Route(f"{ROUTE}/{{name}}", picture)
 
@@ -44,7 +46,11 @@ class PartitionKeys:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asks = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/graphql")
+        asks = (
+            scope["type"] == "http"
+            and scope["method"] == "POST"
+            and scope["path"].rstrip("/").endswith("/graphql")
+        )
         if not asks:
             await self.app(scope, receive, send)
             return

@@ -29,7 +29,7 @@ class Vault:
             try:
                 os.link(fresh, path)  # the first of two processes wins, the other reads its key
             except FileExistsError:
-                pass  # noqa: S110 - lost the race: the winner's key is read below
+                pass
             finally:
                 fresh.unlink()
         if path.stat().st_mode & 0o077:

@@ -33,8 +33,12 @@ class Vectors:
         with self.database.transaction() as connection:
             register_vector(connection)
             connection.execute(f"drop table if exists {table}")
-            connection.execute(f"create table {table} (id text primary key, vector vector({vectors.shape[1]}))")
-            with connection.cursor().copy(f"copy {table} (id, vector) from stdin with (format binary)") as copy:
+            connection.execute(
+                f"create table {table} (id text primary key, vector vector({vectors.shape[1]}))"
+            )
+            with connection.cursor().copy(
+                f"copy {table} (id, vector) from stdin with (format binary)"
+            ) as copy:
                 copy.set_types(["text", "vector"])
                 for identifier, vector in zip(ids, vectors, strict=True):
                     copy.write_row((identifier, vector))

@@ -6,21 +6,17 @@ from forge_assets.families import FAMILIES
 from forge_assets.outcome import key
 from forge_core import keys
 
-# A run as a whole may take an hour and a half; asset tags never become run tags, so the limit stands here.
-LIMIT = {"dagster/max_runtime": 5400}
-
 RAW = AssetSelection.assets(*(key(keys.raw(kind)) for kind in keys.KINDS))
 
-ingest = define_asset_job("ingest", RAW, description="Publish exports into raw tables.", tags=LIMIT)
+ingest = define_asset_job("ingest", RAW, description="Publish exports into raw tables.")
 build_everything = define_asset_job(
-    "build_everything", AssetSelection.all() - RAW, description="Everything right of raw.", tags=LIMIT
+    "build_everything", AssetSelection.all() - RAW, description="Everything right of raw."
 )
 RETRAIN = [
     define_asset_job(
         f"retrain_{family.name}",
         AssetSelection.groups(family.name).downstream(),
         description=f"Training set to champion of the {family.name}, and what rests on it.",
-        tags=LIMIT,
     )
     for family in FAMILIES
 ]

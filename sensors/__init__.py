@@ -11,7 +11,6 @@ freshness = AutomationConditionSensorDefinition(
     target=AssetSelection.all(),
     default_status=DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
-    run_tags={"dagster/max_runtime": "5400"},
     description="Rebuilds what has a changed input, unless a blocking check of it failed.",
 )
 

@@ -52,7 +52,9 @@ def _mark(name: str, size: int, changed: int) -> str:
 def _look(folder: Path) -> dict[str, tuple[int, int]]:
     if not folder.is_dir():
         return {}
-    entries = (e for e in folder.iterdir() if not e.name.startswith(".") and not e.is_symlink() and e.is_file())
+    entries = (
+        e for e in folder.iterdir() if not e.name.startswith(".") and not e.is_symlink() and e.is_file()
+    )
     return {e.name: (e.stat().st_size, e.stat().st_mtime_ns) for e in entries}
 
 
@@ -62,8 +64,10 @@ def _look(folder: Path) -> dict[str, tuple[int, int]]:
     default_status=DefaultSensorStatus.RUNNING,
     description="A finished archive in the inbox folder becomes an export and a run.",
 )
-def inbox(context: SensorEvaluationContext, stores: ResourceParam[Stores]) -> Iterator[SensorResult | SkipReason]:
-    """Registers what the plan takes; one run over all of it."""
+def inbox(
+    context: SensorEvaluationContext, stores: ResourceParam[Stores]
+) -> Iterator[SensorResult | SkipReason]:
+    """Registers what the plan takes; a run for each new export."""
     folder = stores.settings.inbox
     decided = plan(_look(folder), json.loads(context.cursor or "{}"))
     registered, broken = [], []

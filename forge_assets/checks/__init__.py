@@ -40,7 +40,9 @@ from clean.watch w join features.items i using (item) where w.time is not null o
     description="Habits and tastes since the champion's training window, by effect size with a minimum n.",
     op_tags=HEAVY,
 )
-def interactions_drift(context: AssetCheckExecutionContext, stores: ResourceParam[Stores]) -> AssetCheckResult:
+def interactions_drift(
+    context: AssetCheckExecutionContext, stores: ResourceParam[Stores]
+) -> AssetCheckResult:
     """Evidently's statistics on two windows of events; a season, a handful of events or a large n is no alarm."""
     from forge_core.evaluation import drift
 
@@ -55,7 +57,9 @@ def interactions_drift(context: AssetCheckExecutionContext, stores: ResourcePara
     }
     bars = [(c.name, c.effect, c.threshold, c.alarm) for c in report.columns if not c.too_few]
     if bars:
-        metadata["drift_per_column"] = shown(stores, pictures.effects(bars, "reference against current window"))
+        metadata["drift_per_column"] = shown(
+            stores, pictures.effects(bars, "reference against current window")
+        )
     return AssetCheckResult(
         passed=not report.alarms,
         severity=AssetCheckSeverity.WARN,
@@ -70,7 +74,9 @@ def _cut(stores: Stores, events: "pa.Table") -> int:
     import pyarrow.compute as pc
 
     champion = keys.table(keys.family(RECOMMENDER.name, "champion"))
-    until = stores.database.value(f"select until from {champion}") if stores.database.exists(champion) else None
+    until = (
+        stores.database.value(f"select until from {champion}") if stores.database.exists(champion) else None
+    )
     if until is None:
         return int(events.num_rows * REFERENCE_SHARE)
     limit = pa.scalar(until, pa.timestamp("us", "UTC"))

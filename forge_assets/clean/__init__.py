@@ -1,8 +1,8 @@
 """``clean/<kind>``: raw events with consent for at least one purpose, pseudonymised, each once.
 
 Identifier classes of the contract decide how a column changes: people and contacts become keyed tokens,
-addresses keep their prefix, coordinates become cells of about a kilometre, text stays until the privacy
-issue's detectors stand here. Set operations only: one transaction, one INSERT … SELECT per table.
+addresses keep their prefix, coordinates become cells of about a kilometre, text stays
+as it is. Set operations only: one transaction, one INSERT … SELECT per table.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,9 @@ def _clean(kind: str) -> AssetsDefinition:
         description=f"{events.KINDS[kind].about.capitalize()}: consented, pseudonymised, each once.",
         metadata={"dagster/table_name": keys.table(asset_key), "dagster/column_schema": column_schema(kind)},
         check_specs=[
-            AssetCheckSpec("structure", asset=key(asset_key), blocking=True, description="The contract of events holds.")
+            AssetCheckSpec(
+                "structure", asset=key(asset_key), blocking=True, description="The contract of events holds."
+            )
         ],
         op_tags=LIGHT,
         retry_policy=RETRIES,

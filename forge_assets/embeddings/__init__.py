@@ -59,7 +59,9 @@ def item_vectors(
     )
     items, vectors = co_occurrence_vectors(interactions, dim=DIMENSIONS, seed=stores.settings.seed)
     if len(items) < LEAST_ITEMS:
-        reason = f"Learning mode: not enough items are watched by several people ({len(items)} of {LEAST_ITEMS})."
+        reason = (
+            f"Learning mode: not enough items are watched by several people ({len(items)} of {LEAST_ITEMS})."
+        )
         yield refused(stores, provenance, "enough_items", reason, {"items": len(items)})
         yield not_asked(keys.ITEM_VECTORS, "recall")
         return

@@ -63,12 +63,17 @@ class Bundle:
         side = {k: stores.database.table(keys.table(k)) for k in self.family.inputs[1:]}
         return Splits(rows, side, str(strategy))
 
-    def training_run(self, stores: Stores, data_version: str, name: str, config: Mapping[str, Any]) -> TrainingRun:
+    def training_run(
+        self, stores: Stores, data_version: str, name: str, config: Mapping[str, Any]
+    ) -> TrainingRun:
         """Everything training needs; the folder is named by data version and config, so that a retry resumes."""
         settings = stores.settings
         folder = settings.home / "checkpoints" / self.family.name / f"{data_version}-{digest(name, config)}"
         return TrainingRun(
-            folder=folder, preset=settings.preset, seed=settings.seed, time_budget_s=settings.training_timeout_s
+            folder=folder,
+            preset=settings.preset,
+            seed=settings.seed,
+            time_budget_s=settings.training_timeout_s,
         )
 
     def artifacts(self, stores: Stores, version: str) -> Path:

@@ -19,12 +19,17 @@ def metric_rows(stores: Stores, bundle: "Bundle") -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def metrics_table(rows: list[dict[str, Any]]) -> str:
+def metrics_table(rows: list[dict[str, Any]], intervals: bool = True) -> str:
     """One line per metric, one column per model, the chosen one first."""
     models = list(dict.fromkeys(r["candidate"] for r in rows))
     about = {r["candidate"]: r for r in rows}
-    heads = [f"**{m}**" if about[m]["chosen"] else m + " (baseline)" * about[m]["is_baseline"] for m in models]
-    cells = {(r["metric"], r["candidate"]): f"{r['value']:.3f} [{r['low']:.3f}, {r['high']:.3f}]" for r in rows}
+    heads = [
+        f"**{m}**" if about[m]["chosen"] else m + " (baseline)" * about[m]["is_baseline"] for m in models
+    ]
+    cells = {
+        (r["metric"], r["candidate"]): f"{r['value']:.3f}" + f" [{r['low']:.3f}, {r['high']:.3f}]" * intervals
+        for r in rows
+    }
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(models) + 1) + "|"]
     for metric in dict.fromkeys(r["metric"] for r in rows):
         lines.append(f"| {metric} | {' | '.join(cells.get((metric, m), '–') for m in models)} |")
@@ -40,7 +45,9 @@ def document(stores: Stores, bundle: "Bundle", provenance: Provenance) -> dict[s
     candidate, config, digest = database.rows(
         f"select candidate, config, digest from {bundle.table('model')} where chosen"
     )[0]
-    splits = dict(database.rows(f"select split, count(*) from {bundle.table('training_set')} group by 1 order by 1"))
+    splits = dict(
+        database.rows(f"select split, count(*) from {bundle.table('training_set')} group by 1 order by 1")
+    )
     return {
         "family": family.name,
         "version": version,
@@ -79,23 +86,33 @@ def markdown(card: dict[str, Any]) -> str:
     """The card as a person reads it."""
     data, exports = card["data"], card["data"]["exports"]
     rows = ", ".join(f"{part} {n:,}" for part, n in data["rows"].items())
-    words = "; ".join(f"{state} for all sources ({by})" for _, source, state, by in card["consent"]["words"] if source == "*")
-    synthetic = "**Synthetic data: no real person is behind these figures.**\n\n" if card["population"] == "synthetic" else ""
-    listed = ", ".join(f"`{e}`" for e in exports[:5]) + (f" and {len(exports) - 5} more" if len(exports) > 5 else "")
+    words = "; ".join(
+        f"{state} for all sources ({by})"
+        for _, source, state, by in card["consent"]["words"]
+        if source == "*"
+    )
+    synthetic = (
+        "**Synthetic data: no real person is behind these figures.**\n\n"
+        if card["population"] == "synthetic"
+        else ""
+    )
+    listed = ", ".join(f"`{e}`" for e in exports[:5]) + (
+        f" and {len(exports) - 5} more" if len(exports) > 5 else ""
+    )
     lineage = "\n".join(f"| `{asset}` | `{version}` |" for asset, version in card["lineage"].items())
-    return f"""# {card['family']} v{card['version']}: {card['candidate']}
+    return f"""# {card["family"]} v{card["version"]}: {card["candidate"]}
 
-{synthetic}**What it is for.** Purpose `{card['purpose']}`: suggestions to the people whose data it learned from.
-Configuration `{card['config']}`, artifact `{card['digest'][:16]}`.
+{synthetic}**What it is for.** Purpose `{card["purpose"]}`: suggestions to the people whose data it learned from.
+Configuration `{card["config"]}`, artifact `{card["digest"][:16]}`.
 
-**What it learned from.** Population {card['population']}; {rows} rows, split {data['split'].replace('_', ' ')};
+**What it learned from.** Population {card["population"]}; {rows} rows, split {data["split"].replace("_", " ")};
 exports {listed}.
 
-**Consent.** Version `{card['consent']['version']}`: {words or 'given by single subjects'}.
+**Consent.** Version `{card["consent"]["version"]}`: {words or "given by single subjects"}.
 
 **How good it is**, on events it has not seen, ranked among all unseen items; 95 % bootstrap intervals over subjects:
 
-{metrics_table(card['metrics'])}
+{metrics_table(card["metrics"])}
 
 **What it does not do.** It recommends what the cohort knows: an item nobody watched cannot appear, and somebody
 without history gets what most people know. The order of events is not used by closed-form candidates.
@@ -107,5 +124,5 @@ Figures hold for this population and this split alone.
 |---|---|
 {lineage}
 
-Made by Forge {card['code']['forge']} from lineage and numbers.
+Made by Forge {card["code"]["forge"]} from lineage and numbers.
 """

@@ -44,7 +44,9 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
         description=f"The rows that consent to {family.purpose} allows, split so that nothing sees its future.",
         output_required=False,
         check_specs=[
-            AssetCheckSpec("ready", asset=key(asset_key), description="Consent is there, and data enough to learn."),
+            AssetCheckSpec(
+                "ready", asset=key(asset_key), description="Consent is there, and data enough to learn."
+            ),
             AssetCheckSpec("no_leakage", asset=key(asset_key), blocking=True, description="The split holds."),
         ],
         op_tags=LIGHT,
@@ -87,7 +89,9 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
                 description=f"Broken: {', '.join(broken)}." if broken else f"{len(leaks)} rules hold.",
                 metadata=leaks,
             ),
-            AssetCheckResult(check_name="ready", passed=True, description="Consented, and enough.", metadata=size),
+            AssetCheckResult(
+                check_name="ready", passed=True, description="Consented, and enough.", metadata=size
+            ),
         ]
         version = digest(
             stores.database.content_version(bundle.table("training_set")),
@@ -125,7 +129,11 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
         provenance = bundle.provenance(stores, "tuning", depends_on, context.run.run_id)
         data_version = provenance.inputs[depends_on[0]]
         splits = bundle.splits(stores)
-        rows = [row for task in family.tasks for row in _search(context, stores, bundle, splits, task, data_version)]
+        rows = [
+            row
+            for task in family.tasks
+            for row in _search(context, stores, bundle, splits, task, data_version)
+        ]
         stores.database.write(bundle.table("tuning"), pa.Table.from_pylist(rows))
         run = stores.tracking.run(family.name, context.run.run_id, {"training_set": data_version})
         best = {r["candidate"]: r for r in rows if r["best"]}
@@ -157,7 +165,9 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
     return build
 
 
-def _search(context: Any, stores: Stores, bundle: Bundle, splits: Splits, task: Any, data_version: str) -> list[dict]:
+def _search(
+    context: Any, stores: Stores, bundle: Bundle, splits: Splits, task: Any, data_version: str
+) -> list[dict]:
     """One row per configuration tried; the best of each candidate is marked."""
     rows: list[dict] = []
     for candidate in bundle.family.candidates:
@@ -168,7 +178,9 @@ def _search(context: Any, stores: Stores, bundle: Bundle, splits: Splits, task: 
             model = candidate.fit(splits, config, run)
             value = bundle.family.evaluate(task, model, splits, "validation").metrics[task.metric].value
             seconds = time.monotonic() - began
-            context.log.info(f"{candidate.name} {_words(json.dumps(dict(config)))}: {task.metric} {value:.4f}, {seconds:.1f} s")
+            context.log.info(
+                f"{candidate.name} {_words(json.dumps(dict(config)))}: {task.metric} {value:.4f}, {seconds:.1f} s"
+            )
             scored.append(
                 {
                     "task": task.name,
@@ -189,7 +201,10 @@ def _search(context: Any, stores: Stores, bundle: Bundle, splits: Splits, task: 
 
 def _words(config: str) -> str:
     """``{"lambda": 400.0}`` as ``lambda=400``."""
-    return ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in json.loads(config).items()) or "–"
+    return (
+        ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in json.loads(config).items())
+        or "–"
+    )
 
 
 def model(bundle: Bundle) -> AssetsDefinition:
@@ -257,7 +272,9 @@ def model(bundle: Bundle) -> AssetsDefinition:
             {
                 "challenger": f"{family.name} v{version} ({chosen})",
                 "digest": mine["digest"],
-                "candidates": MetadataValue.md(f"| candidate | config | fitted in | size |\n|---|---|---|---|\n{listed}"),
+                "candidates": MetadataValue.md(
+                    f"| candidate | config | fitted in | size |\n|---|---|---|---|\n{listed}"
+                ),
             },
         )
 

@@ -107,14 +107,18 @@ def _feature(feature: Feature) -> AssetsDefinition:
         tags={"layer": "features"},
         description=feature.about,
         check_specs=[
-            AssetCheckSpec("structure", asset=key(feature.asset), blocking=True, description="No row breaks a rule.")
+            AssetCheckSpec(
+                "structure", asset=key(feature.asset), blocking=True, description="No row breaks a rule."
+            )
         ],
         op_tags=LIGHT,
         retry_policy=RETRIES,
         automation_condition=FRESH,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-        provenance = Provenance.now(stores, feature.asset, feature.version, feature.depends_on, context.run.run_id)
+        provenance = Provenance.now(
+            stores, feature.asset, feature.version, feature.depends_on, context.run.run_id
+        )
         stores.database.rebuild(address, feature.select)
         metadata = table_metadata(stores.database, address) | _pictures(stores, feature.asset)
         version = stores.database.content_version(address)

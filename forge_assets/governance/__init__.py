@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, MetadataValue, ResourceParam, asset
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    MaterializeResult,
+    MetadataValue,
+    ResourceParam,
+    asset,
+)
 
 from forge_assets.compute import LIGHT
 from forge_assets.outcome import Provenance, built, key
@@ -35,8 +42,12 @@ def _consent(purpose: str) -> AssetsDefinition:
         stores.database.ensure()
         provenance = Provenance.now(stores, asset_key, VERSION, [], context.run.run_id)
         rows = stores.consent.rows(purpose)
-        states = {state: sum(1 for row in rows if row[2] == state) for state in ("granted", "denied", "expired")}
-        everyone = next((state for subject, source, state, _ in rows if subject == source == "*"), "not asked")
+        states = {
+            state: sum(1 for row in rows if row[2] == state) for state in ("granted", "denied", "expired")
+        }
+        everyone = next(
+            (state for subject, source, state, _ in rows if subject == source == "*"), "not asked"
+        )
         table = "\n".join(
             ["| subjects | sources | state | by |", "|---|---|---|---|"]
             + [

@@ -40,7 +40,9 @@ def recommendations(context: AssetExecutionContext, stores: ResourceParam[Stores
     provenance = Provenance.now(stores, keys.RECOMMENDATIONS, VERSION, depends_on, context.run.run_id)
     champion = stores.registry.champion(RECOMMENDER.name)
     if champion is None:
-        raise ForgeError("FORGE-NO-CHAMPION", "No recommender was promoted.", "", "Build recommender/champion first.")
+        raise ForgeError(
+            "FORGE-NO-CHAMPION", "No recommender was promoted.", "", "Build recommender/champion first."
+        )
     version, folder = champion
     interactions = stores.database.read(
         f"select * from features.interactions t where {allowed('t.subject', 't.source', RECOMMENDER.purpose)}"

@@ -46,12 +46,17 @@ READABLE = "every_export_readable"
             partitions_def=EXPORTS,
             kinds={"postgres"},
             tags={"layer": "raw"},
-            metadata={"dagster/table_name": keys.table(keys.raw(kind)), "dagster/column_schema": column_schema(kind)},
+            metadata={
+                "dagster/table_name": keys.table(keys.raw(kind)),
+                "dagster/column_schema": column_schema(kind),
+            },
         )
         for kind in keys.KINDS
     ],
     check_specs=[
-        AssetCheckSpec(READABLE, asset=key(keys.raw(keys.KINDS[0])), description="No export of this run was refused.")
+        AssetCheckSpec(
+            READABLE, asset=key(keys.raw(keys.KINDS[0])), description="No export of this run was refused."
+        )
     ],
     partitions_def=EXPORTS,
     backfill_policy=BackfillPolicy.single_run(),
@@ -76,8 +81,12 @@ def raw_export(
         )
     for kind in keys.KINDS:
         full = [p for p in done if p.error or p.kinds[kind].rows]
-        for published in full:  # a word per partition costs Dagster milliseconds: only where there is one to say
-            context.add_asset_metadata(_numbers(published, kind), key(keys.raw(kind)), published.export.partition)
+        for (
+            published
+        ) in full:  # a word per partition costs Dagster milliseconds: only where there is one to say
+            context.add_asset_metadata(
+                _numbers(published, kind), key(keys.raw(kind)), published.export.partition
+            )
         digests = [p.kinds[kind].digest if kind in p.kinds else "refused" for p in done]
         yield MaterializeResult(
             asset_key=key(keys.raw(kind)),
@@ -90,7 +99,8 @@ def raw_export(
         check_name=READABLE,
         passed=not bad,
         severity=AssetCheckSeverity.WARN,
-        description="; ".join(f"{p.export.partition}: {p.error}" for p in bad) or f"{len(done)} exports read.",
+        description="; ".join(f"{p.export.partition}: {p.error}" for p in bad)
+        or f"{len(done)} exports read.",
         metadata={"exports": len(done), "refused": len(bad)},
     )
 

@@ -99,9 +99,7 @@ def _odd(cell: str, rows: Rows, dates: HtmlDates, sink: Sink) -> None:
     header, body, advertisement = lines
     action, text = split_title(body[0][0])
     channel, channel_url = next(((name, url) for name, url in body[1:-1] if url), (None, None))
-    rows.add(
-        header, action, text, body[0][1], channel, channel_url, dates.parse(body[-1][0]), advertisement
-    )
+    rows.add(header, action, text, body[0][1], channel, channel_url, dates.parse(body[-1][0]), advertisement)
 
 
 def _lines(cell: str) -> tuple[str, list[tuple[str, str | None]], bool] | None:

@@ -31,9 +31,7 @@ class Visit(msgspec.Struct, gc=False):
 
 class Chrome(MemberReader):
     name = "chrome"
-    formats = (
-        Format("browsing history", "JSON", ("browse",), "BrowserHistory.json and History.json"),
-    )
+    formats = (Format("browsing history", "JSON", ("browse",), "BrowserHistory.json and History.json"),)
 
     def recognise(self, head: bytes) -> bool:
         return bool(_TOP.match(head))

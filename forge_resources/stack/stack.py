@@ -145,7 +145,8 @@ class Stack:
         return beside(str(self.settings.postgres_url), database)
 
     def _folders(self) -> None:
-        for folder in (self.home, self.run, self.sockets, self.settings.logs, self.settings.mlflow_artifacts):
+        s = self.settings
+        for folder in (self.home, self.run, self.sockets, s.logs, s.mlflow_artifacts, s.inbox):
             private_folder(folder)
         self.settings.dagster_home.mkdir(mode=0o700, parents=True, exist_ok=True)
 

@@ -41,8 +41,8 @@ def _json(events: Sequence[Watched]) -> str:
 
 def _html(events: Sequence[Watched]) -> str:
     cells = "".join(
-        '<div class="outer-cell mdl-cell mdl-cell--12-col mdl-shadow--2dp"><div class="mdl-grid"><div class="header-cell'
-        ' mdl-cell mdl-cell--12-col"><p class="mdl-typography--title">YouTube<br></p></div><div class="content-cell'
+        '<div class="outer-cell mdl-cell mdl-cell--12-col mdl-shadow--2dp"><div class="mdl-grid">'
+        '<div class="header-cell mdl-cell mdl-cell--12-col"><p class="mdl-typography--title">YouTube<br></p></div><div class="content-cell'
         ' mdl-cell mdl-cell--6-col mdl-typography--body-1">Watched <a href="https://www.youtube.com/watch?v='
         f'{video}">Video {video}</a><br><a href="https://www.youtube.com/channel/UCx">Channel</a><br>'
         f'{time.strftime("%b %-d, %Y, %-I:%M:%S %p UTC")}</div><div class="content-cell mdl-cell mdl-cell--6-col'
@@ -50,7 +50,8 @@ def _html(events: Sequence[Watched]) -> str:
         ' mdl-cell--12-col mdl-typography--caption"><b>Products:</b><br> YouTube<br></div></div></div>'
         for video, time in reversed(events)
     )
-    return f'<html><head><title>My Activity History</title></head><body><div class="mdl-grid">{cells}</div></body></html>'
+    head = "<html><head><title>My Activity History</title></head>"
+    return f'{head}<body><div class="mdl-grid">{cells}</div></body></html>'
 
 
 @pytest.fixture

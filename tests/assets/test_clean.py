@@ -46,7 +46,9 @@ def test_a_subject_is_the_same_token_everywhere_and_never_the_name(ingested, tak
 def test_a_row_that_breaks_the_contract_blocks(ingested):
     ingested.stores.consent.grant_all("test")
     with ingested.stores.database.transaction() as connection:
-        connection.execute("update raw.watch set item = 'no namespace' where sequence = (select min(sequence) from raw.watch)")
+        connection.execute(
+            "update raw.watch set item = 'no namespace' where sequence = (select min(sequence) from raw.watch)"
+        )
 
     result = ingested.build(*CONSENTS, "clean/watch", "features/items")
 

@@ -67,7 +67,9 @@ def test_a_leaking_split_blocks_what_comes_after(forge, takeout, monkeypatch):
     from forge_models.recommender import RECOMMENDER
 
     forge.stores.consent.grant_all("test")
-    monkeypatch.setattr(type(RECOMMENDER), "size", lambda self, splits: {k: 10**6 for k in RECOMMENDER.tasks[0].minimum})
+    monkeypatch.setattr(
+        type(RECOMMENDER), "size", lambda self, splits: {k: 10**6 for k in RECOMMENDER.tasks[0].minimum}
+    )
     monkeypatch.setattr(type(RECOMMENDER), "leakage", lambda self, splits: {"train_after_test": 1})
     forge.ingest(takeout(watched(1, 2, 3)))
 

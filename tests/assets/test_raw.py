@@ -58,7 +58,12 @@ def test_a_bad_export_publishes_nothing_says_why_and_blocks_no_other(forge, take
     passed, why = checks(broken)["raw/watch:every_export_readable"]
     assert not passed
     assert "FORGE-" in why
-    assert forge.stores.database.value("select status from forge.exports where partition = %s", (export.partition,)) == "refused"
+    assert (
+        forge.stores.database.value(
+            "select status from forge.exports where partition = %s", (export.partition,)
+        )
+        == "refused"
+    )
     assert forge.stores.database.count("raw.watch") == 2
 
 
@@ -80,7 +85,9 @@ def test_several_exports_are_published_by_one_run(forge, takeout):
     assert per_partition == {e.partition: 2 for e in exports}
 
 
-@pytest.mark.parametrize("key", ["x' OR 1=1 --", "../../etc", "🙂", "a" * 10_000, "", "takeout-XYZ", "takeout-0123456789ab\n"])
+@pytest.mark.parametrize(
+    "key", ["x' OR 1=1 --", "../../etc", "🙂", "a" * 10_000, "", "takeout-XYZ", "takeout-0123456789ab\n"]
+)
 def test_F_O3_a_partition_key_that_is_none_is_refused(key):
     with pytest.raises(UsageError) as refused:
         check_partition_key(key)

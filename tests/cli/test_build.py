@@ -85,9 +85,7 @@ def test_a_failed_run_is_exit_1_whatever_was_named() -> None:
 def test_a_forge_error_is_told_in_its_own_words_without_a_traceback() -> None:
     chain = {
         "message": "dagster._core.errors.DagsterExecutionStepExecutionError: Error occurred\n",
-        "errorChain": [
-            {"error": {"message": "forge_core.errors.ForgeError: [FORGE-X] It broke.\n"}}
-        ],
+        "errorChain": [{"error": {"message": "forge_core.errors.ForgeError: [FORGE-X] It broke.\n"}}],
     }
 
     assert error_text(chain) == "[FORGE-X] It broke."

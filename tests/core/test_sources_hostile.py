@@ -246,8 +246,10 @@ def test_any_bytes_are_read_or_quarantined(tmp_path, prefix, content):
 @given(
     json_value=st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-        lambda inner: st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["header", "title", "titleUrl", "subtitles", "time"]), inner),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from(["header", "title", "titleUrl", "subtitles", "time"]), inner)
+        ),
         max_leaves=12,
     )
 )

@@ -164,7 +164,9 @@ def test_entities_are_resolved_and_no_script_is_kept(tmp_path):
     assert found.rows["watch"][0]["title"] == "Café <live>"
 
 
-@pytest.mark.parametrize("url", ["data:text/html,x", "javascript:alert(1)", "file:///etc/passwd", "https://evil.test/"])
+@pytest.mark.parametrize(
+    "url", ["data:text/html,x", "javascript:alert(1)", "file:///etc/passwd", "https://evil.test/"]
+)
 def test_F_P5_other_addresses_are_no_items(tmp_path, url):
     members = {
         "a.json": history(record(1), record(2, titleUrl=url)),

@@ -1,6 +1,5 @@
 """The executor: light steps in the run's process, heavy ones in a child that can die without taking the run along."""
 
-
 import os
 import signal
 import threading
