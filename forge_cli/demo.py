@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +15,7 @@ from forge_cli import build, ingest, inside, reports, results
 from forge_cli.consenting import settle
 from forge_cli.output import json_option, print_json, say
 from forge_cli.progress import Clock, duration
+from forge_cli.up import Interrupts
 from forge_core.errors import ForgeError
 
 if TYPE_CHECKING:
@@ -54,7 +53,9 @@ def command(
     settings = load_settings()
     source = export or example(settings.home, people, years)
     found = inside.exports_in((source,))
+    interrupts = Interrupts()
     with ExitStack() as opened:
+        opened.enter_context(interrupts)
         # before any server is started: a bad export alone writes nothing
         surveyed = ingest.survey_first(found, (source,), None)
         say(f"starting PostgreSQL and Redis in {settings.home} …")
@@ -63,7 +64,7 @@ def command(
         notes = settle(stores, consent, default=True, yes_by="forge demo")
         for note in notes:
             say(note)
-        processes, client = opened.enter_context(Ui(stack))
+        processes, client = opened.enter_context(Ui(stack, interrupts))
         todo = ingest.unpublished(stores, surveyed)
         outcome = ingest.publish(client, todo) if todo else None
         report = reports.of_ingest(stores, surveyed, [e.partition for e in todo], outcome, notes)
@@ -92,8 +93,8 @@ def command(
 class Ui:
     """The UI for the demo, on the wished port or the next free one; a running ``forge up`` is used."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, stack: Stack, interrupts: Interrupts) -> None:
+        self.stack, self.interrupts = stack, interrupts
         self.processes: DagsterProcesses | None = None
 
     def __enter__(self) -> tuple[DagsterProcesses | None, Dagster]:
@@ -104,6 +105,7 @@ class Ui:
         if url is None:
             say("starting the code server, the Dagster UI and the daemon …")
             self.processes = start(self.stack)
+            self.interrupts.force = self.processes.kill
             try:
                 url = self.processes.wait_ready()
             except BaseException:
@@ -114,6 +116,7 @@ class Ui:
 
     def __exit__(self, *_: Any) -> None:
         self.client.close()
+        self.interrupts.stopping = True
         if self.processes is not None:
             self.processes.stop()
 
@@ -180,17 +183,10 @@ def show(document: dict[str, Any], built: build.Built, as_json: bool) -> None:
 
 def stay(url: str, processes: DagsterProcesses) -> None:
     """Keep the UI up until Ctrl-C or a TERM; either ends it cleanly."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
     say(f"The Dagster UI is up at {url} - press Ctrl-C to stop everything.")
     try:
         while True:
             processes.check_alive()
             time.sleep(0.5)
     except KeyboardInterrupt:
-        say("stopping …")
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        say("stopping … (Ctrl-C again to force)")
