@@ -26,7 +26,8 @@ create table if not exists forge.exports (partition text primary key, sha256 tex
     subject text not null, file text not null, bytes bigint not null, registered_at timestamptz not null default now(),
     status text not null default 'registered', code text, reason text, published_at timestamptz);
 create table if not exists forge.publications (partition text, kind text, rows bigint not null,
-    new_rows bigint not null, digest text not null, published_at timestamptz not null default now(), primary key (partition, kind));
+    new_rows bigint not null, digest text not null,
+    published_at timestamptz not null default now(), primary key (partition, kind));
 create table if not exists forge.members (partition text, member text, reader text, status text not null,
     rows bigint not null default 0, quarantined bigint not null default 0, reasons jsonb not null default '{}',
     primary key (partition, member));

@@ -105,7 +105,7 @@ def mlflow_store(
 
 @pytest.fixture
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in SERVERS:
+    for name in [*SERVERS, *(name for name in os.environ if name.startswith("FORGE_"))]:
         monkeypatch.delenv(name, raising=False)
 
 

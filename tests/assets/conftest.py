@@ -42,7 +42,8 @@ def _json(events: Sequence[Watched]) -> str:
 def _html(events: Sequence[Watched]) -> str:
     cells = "".join(
         '<div class="outer-cell mdl-cell mdl-cell--12-col mdl-shadow--2dp"><div class="mdl-grid">'
-        '<div class="header-cell mdl-cell mdl-cell--12-col"><p class="mdl-typography--title">YouTube<br></p></div><div class="content-cell'
+        '<div class="header-cell mdl-cell mdl-cell--12-col">'
+        '<p class="mdl-typography--title">YouTube<br></p></div><div class="content-cell'
         ' mdl-cell mdl-cell--6-col mdl-typography--body-1">Watched <a href="https://www.youtube.com/watch?v='
         f'{video}">Video {video}</a><br><a href="https://www.youtube.com/channel/UCx">Channel</a><br>'
         f'{time.strftime("%b %-d, %Y, %-I:%M:%S %p UTC")}</div><div class="content-cell mdl-cell mdl-cell--6-col'
