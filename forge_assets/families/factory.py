@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dagster import AssetsDefinition
 
-from forge_assets.families import judging, learning
+from forge_assets.families import evaluating, learning, preparing, promoting
 from forge_assets.families.bundle import Bundle
 from forge_models.family import ModelFamily
 
@@ -13,10 +13,10 @@ def family_assets(family: ModelFamily) -> Sequence[AssetsDefinition]:
     """training_set → tuning → model → evaluation → card → champion, with their checks."""
     bundle = Bundle(family)
     return [
-        learning.training_set(bundle),
+        preparing.training_set(bundle),
         learning.tuning(bundle),
         learning.model(bundle),
-        judging.evaluation(bundle),
-        judging.card(bundle),
-        judging.champion(bundle),
+        evaluating.evaluation(bundle),
+        promoting.card(bundle),
+        promoting.champion(bundle),
     ]

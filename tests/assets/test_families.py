@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from forge_assets.families.judging import verdict
+from forge_assets.families.promoting import verdict
 from tests.assets.conftest import checks, watched
 
 

@@ -1,12 +1,9 @@
-"""The judging half of a family's bundle: evaluation, card, champion."""
+"""``evaluation``: every candidate and the incumbent on events that nothing was fitted on, and what that says."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -21,17 +18,16 @@ from dagster import (
 
 from forge_assets import pictures
 from forge_assets.automation import FRESH
-from forge_assets.compute import HEAVY, LIGHT, RETRIES
+from forge_assets.compute import HEAVY, RETRIES
 from forge_assets.families import card as cards
 from forge_assets.families.bundle import VERSION, Bundle, digest
-from forge_assets.outcome import built, key, refused, shown
+from forge_assets.families.promoting import INCUMBENT, verdict
+from forge_assets.outcome import built, key, shown
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_models.family import Evaluation, Splits, Task
 from forge_resources.registry import CHALLENGER
 from forge_resources.stores import Stores
-
-INCUMBENT = "incumbent"
 
 
 @dataclass(frozen=True)
@@ -169,25 +165,6 @@ def _compare(stores: Stores, bundle: Bundle, task: Task, judged: list[Judged], c
     return rows
 
 
-def verdict(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Why the chosen model may not take over; empty when it may. Pure.
-
-    It must be better than every baseline on average and surely (interval above zero) than at least one, and
-    not surely worse than the incumbent. Sure of each would ask a person's small test set to tell near twins
-    apart, and leave them with no model at all.
-    """
-    baselines = [c for c in comparisons if c["is_baseline"]]
-    against = [f"{_words(c)}: not better" for c in baselines if not c["better_by"] > 0]
-    if baselines and not any(c["low"] > 0 for c in baselines):
-        against.append("not surely better than any baseline")
-    worse = [c for c in comparisons if not c["is_baseline"] and c["against"] == INCUMBENT and c["high"] < 0]
-    return against + [f"{_words(c)}: surely worse" for c in worse]
-
-
-def _words(c: Mapping[str, Any]) -> str:
-    return f"{c['against']} {c['better_by']:+.4f} [{c['low']:+.4f}, {c['high']:+.4f}]"
-
-
 def _beats_baseline(task: Task, comparisons: list[dict]) -> AssetCheckResult:
     baselines = [c for c in comparisons if c["is_baseline"]]
     lost = verdict(baselines)
@@ -238,104 +215,3 @@ def _bias(stores: Stores, task: Task, chosen: Judged, metadata: dict[str, Any]) 
         description="; ".join(f"{r.attribute}: {r.words}" for r in apart) or calm,
         metadata={r.attribute: r.words for r in reports},
     )
-
-
-def card(bundle: Bundle) -> AssetsDefinition:
-    family, asset_key = bundle.family, bundle.key("card")
-    depends_on = [bundle.key(stage) for stage in ("training_set", "tuning", "model", "evaluation")] + [
-        bundle.consent
-    ]
-
-    @asset(
-        key=key(asset_key),
-        deps=as_keys(depends_on),
-        group_name=family.name,
-        code_version=VERSION,
-        tags={"layer": "families"},
-        description="The model card: made from lineage and numbers, in Markdown and JSON.",
-        op_tags=LIGHT,
-        retry_policy=RETRIES,
-        automation_condition=FRESH,
-    )
-    def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-        provenance = bundle.provenance(stores, "card", depends_on, context.run.run_id)
-        document = cards.document(stores, bundle, provenance)
-        markdown = cards.markdown(document)
-        row = {"version": document["version"], "markdown": markdown, "document": json.dumps(document)}
-        stores.database.write(bundle.table("card"), pa.Table.from_pylist([row]))
-        return built(
-            stores, provenance, digest(document), {"card": MetadataValue.md(markdown), "json": document}
-        )
-
-    return build
-
-
-def champion(bundle: Bundle) -> AssetsDefinition:
-    family, asset_key = bundle.family, bundle.key("champion")
-    depends_on = [bundle.key(stage) for stage in ("model", "evaluation", "card")]
-
-    @asset(
-        key=key(asset_key),
-        deps=as_keys(depends_on),
-        group_name=family.name,
-        code_version=VERSION,
-        kinds={"mlflow"},
-        tags={"layer": "families"},
-        description="The model in service: the challenger if it is better than every baseline, surely than one, and"
-        " not surely worse than the incumbent; else the incumbent stays.",
-        output_required=False,
-        check_specs=[
-            AssetCheckSpec("promoted", asset=key(asset_key), description="The challenger took over.")
-        ],
-        op_tags=LIGHT,
-        retry_policy=RETRIES,
-        automation_condition=FRESH,
-    )
-    def build(
-        context: AssetExecutionContext, stores: ResourceParam[Stores]
-    ) -> Iterator[MaterializeResult | AssetCheckResult]:
-        provenance = bundle.provenance(stores, "champion", depends_on, context.run.run_id)
-        registry = stores.registry
-        challenger, incumbent = (registry.version(family.name, alias) for alias in (CHALLENGER, "champion"))
-        names = ("against", "is_baseline", "better_by", "low", "high")
-        rows = stores.database.rows(f"select {', '.join(names)} from {bundle.table('comparison')}")
-        lost = verdict([dict(zip(names, row, strict=True)) for row in rows])
-        stores.tracking.finish(stores.tracking.run(family.name, context.run.run_id))
-        if lost or challenger is None:
-            kept = f"Kept champion v{incumbent}" if incumbent else "No champion yet"
-            reason = (
-                f"{kept}: the challenger against {'; '.join(lost)}." if lost else f"{kept}: no challenger."
-            )
-            yield refused(stores, provenance, "promoted", reason, {"challenger": challenger or "–"})
-            return
-        registry.promote(family.name, challenger)
-        tags = registry.tags(family.name, challenger)
-        _write_champion(stores, bundle, challenger, tags)
-        check = AssetCheckResult(
-            check_name="promoted", passed=True, description=f"v{challenger} is champion."
-        )
-        metadata = {
-            "champion": f"{family.name} v{challenger}",
-            "candidate": tags["candidate"],
-            "was": f"v{incumbent}" if incumbent else "none",
-        }
-        yield built(stores, provenance, digest(tags["digest"]), metadata, [check])
-
-    return build
-
-
-def _write_champion(stores: Stores, bundle: Bundle, version: str, tags: Mapping[str, str]) -> None:
-    """The champion as a table, with the end of its training window: drift is measured from there."""
-    rows = bundle.splits(stores).refit().part("train")
-    timed = next((c for c in ("last_time", "time") if c in rows.column_names), None)
-    until = pc.max(rows[timed]).as_py() if timed else None
-    row = {"version": version, "candidate": tags["candidate"], "digest": tags["digest"], "until": until}
-    schema = pa.schema(
-        [
-            ("version", pa.string()),
-            ("candidate", pa.string()),
-            ("digest", pa.string()),
-            ("until", pa.timestamp("us", "UTC")),
-        ]
-    )
-    stores.database.write(bundle.table("champion"), pa.Table.from_pylist([row], schema))
