@@ -9,7 +9,7 @@ from typing import Any
 
 Picture = tuple[str, bytes]  # what it shows, and the PNG
 
-WIDTH = 3.9  # inches at 100 dots: what the value column of an asset's page has room for
+WIDTH = 3.7  # inches at 100 dots: what the value column of an asset's page has room for
 BLUE, GREY, RED = "#4f6bed", "#a0a4b0", "#d1495b"
 
 
@@ -58,6 +58,7 @@ def against_baselines(
         names = [n + ("\n(baseline)" if b else "\n(chosen)" if n == chosen else "") for n, *_, b in ordered]
         axes.set_yticks(range(len(ordered)), names)
         axes.margins(x=0.25)
+        axes.locator_params(axis="x", nbins=5)
         axes.set_title(f"{metric} on unseen events, 95 % intervals", fontsize=8, loc="left")
 
     return _draw("score against baselines", paint, height=0.55 * len(rows) + 1)
@@ -99,6 +100,7 @@ def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) ->
         for place, (_, value, low, high, _) in enumerate(reversed(rows)):
             axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=BLUE, capsize=3)
         axes.set_yticks(range(len(rows)), [f"{name} (n={n})" for name, *_, n in reversed(rows)], fontsize=7)
+        axes.locator_params(axis="x", nbins=5)
         axes.set_title(f"{metric} by group, 95 % intervals", fontsize=8, loc="left")
 
     return _draw("metric by group", paint, height=0.32 * len(rows) + 1)

@@ -29,8 +29,6 @@ def servers(settings: Settings | None = None) -> Iterator[tuple[Stack, Stores]]:
     before = dict(os.environ)
     with Stack(settings or load_settings()) as stack:
         os.environ.update(stack.environment())
-        # an ingest writes one event per export and kind; one by one they cost more than the rows themselves
-        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
         try:
             stores = Stores(load_settings())
             stores.database.ensure()

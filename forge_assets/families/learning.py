@@ -76,7 +76,7 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
         if tried:
             metadata["score_by_hyperparameter"] = shown(stores, pictures.by_hyperparameter(tried, metric))
         # not how long it took: the same data gives the same version
-        version = digest([{k: v for k, v in r.items() if k != "seconds"} for r in rows])
+        version = digest([{**r, "value": round(r["value"], 9), "seconds": None} for r in rows])
         return built(stores, provenance, version, metadata)
 
     return build
