@@ -17,7 +17,7 @@ from dagster import (
 )
 
 from forge_assets import pictures
-from forge_assets.automation import FRESH
+from forge_assets.automation import fresh
 from forge_assets.compute import HEAVY, RETRIES
 from forge_assets.families import card as cards
 from forge_assets.families.bundle import VERSION, Bundle, digest
@@ -64,7 +64,7 @@ def evaluation(bundle: Bundle) -> AssetsDefinition:
         ],
         op_tags=HEAVY,
         retry_policy=RETRIES,
-        automation_condition=FRESH,
+        automation_condition=fresh(bundle.key("model")),
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
         provenance = bundle.provenance(stores, "evaluation", depends_on, context.run.run_id)

@@ -17,7 +17,7 @@ from dagster import (
     asset,
 )
 
-from forge_assets.automation import FRESH
+from forge_assets.automation import fresh
 from forge_assets.compute import LIGHT, RETRIES
 from forge_assets.families import card as cards
 from forge_assets.families.bundle import VERSION, Bundle, digest
@@ -63,7 +63,7 @@ def card(bundle: Bundle) -> AssetsDefinition:
         description="The model card: made from lineage and numbers, in Markdown and JSON.",
         op_tags=LIGHT,
         retry_policy=RETRIES,
-        automation_condition=FRESH,
+        automation_condition=fresh(bundle.key("evaluation"), bundle.consent),
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
         provenance = bundle.provenance(stores, "card", depends_on, context.run.run_id)
@@ -97,7 +97,7 @@ def champion(bundle: Bundle) -> AssetsDefinition:
         ],
         op_tags=LIGHT,
         retry_policy=RETRIES,
-        automation_condition=FRESH,
+        automation_condition=fresh(bundle.key("card")),
     )
     def build(
         context: AssetExecutionContext, stores: ResourceParam[Stores]
