@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forge_assets.outcome import Provenance
+from forge_assets.compute import RETRIES
+from forge_assets.outcome import Provenance, key
+from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_models.family import ModelFamily, Splits, TrainingRun
 from forge_resources.consent import allowed
@@ -34,6 +36,17 @@ class Bundle:
     @property
     def consent(self) -> str:
         return keys.consent(self.family.purpose)
+
+    def declared(self, stage: str, depends_on: list[str]) -> dict[str, Any]:
+        """What the decorators of all six assets have in common."""
+        return {
+            "key": key(self.key(stage)),
+            "deps": as_keys(depends_on),
+            "group_name": self.family.name,
+            "code_version": VERSION,
+            "tags": {"layer": "families"},
+            "retry_policy": RETRIES,
+        }
 
     def provenance(self, stores: Stores, stage: str, depends_on: list[str], run_id: str) -> Provenance:
         return Provenance.now(stores, self.key(stage), VERSION, depends_on, run_id)

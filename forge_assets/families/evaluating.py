@@ -18,12 +18,11 @@ from dagster import (
 
 from forge_assets import pictures
 from forge_assets.automation import fresh
-from forge_assets.compute import HEAVY, RETRIES
+from forge_assets.compute import HEAVY
 from forge_assets.families import card as cards
-from forge_assets.families.bundle import VERSION, Bundle, digest
+from forge_assets.families.bundle import Bundle, digest
 from forge_assets.families.promoting import INCUMBENT, verdict
 from forge_assets.outcome import built, key, shown
-from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_models.family import Evaluation, Splits, Task
 from forge_resources.registry import CHALLENGER
@@ -45,12 +44,8 @@ def evaluation(bundle: Bundle) -> AssetsDefinition:
     depends_on = [bundle.key("training_set"), bundle.key("model"), keys.SUBJECTS]
 
     @asset(
-        key=key(asset_key),
-        deps=as_keys(depends_on),
-        group_name=family.name,
-        code_version=VERSION,
+        **bundle.declared("evaluation", depends_on),
         kinds={"mlflow"},
-        tags={"layer": "families"},
         description="Every candidate and the incumbent on the test part, which nothing was fitted on, with intervals.",
         check_specs=[
             AssetCheckSpec(
@@ -63,7 +58,6 @@ def evaluation(bundle: Bundle) -> AssetsDefinition:
             ),
         ],
         op_tags=HEAVY,
-        retry_policy=RETRIES,
         automation_condition=fresh(bundle.key("model")),
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:

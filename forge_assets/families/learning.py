@@ -16,10 +16,9 @@ from dagster import (
 
 from forge_assets import pictures
 from forge_assets.automation import FRESH
-from forge_assets.compute import HEAVY, RETRIES
-from forge_assets.families.bundle import VERSION, Bundle, digest
-from forge_assets.outcome import built, key, shown
-from forge_assets.outcome import keys as as_keys
+from forge_assets.compute import HEAVY
+from forge_assets.families.bundle import Bundle, digest
+from forge_assets.outcome import built, shown
 from forge_core.errors import ForgeError
 from forge_models.family import Splits
 from forge_resources.registry import CHALLENGER, CHAMPION
@@ -27,19 +26,14 @@ from forge_resources.stores import Stores
 
 
 def tuning(bundle: Bundle) -> AssetsDefinition:
-    family, asset_key = bundle.family, bundle.key("tuning")
+    family = bundle.family
     depends_on = [bundle.key("training_set")]
 
     @asset(
-        key=key(asset_key),
-        deps=as_keys(depends_on),
-        group_name=family.name,
-        code_version=VERSION,
+        **bundle.declared("tuning", depends_on),
         kinds={"mlflow"},
-        tags={"layer": "families"},
         description="Every candidate's configurations, fitted on the train part and scored on the validation part.",
         op_tags=HEAVY,
-        retry_policy=RETRIES,
         automation_condition=FRESH,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
@@ -125,20 +119,15 @@ def _words(config: str) -> str:
 
 
 def model(bundle: Bundle) -> AssetsDefinition:
-    family, asset_key = bundle.family, bundle.key("model")
+    family = bundle.family
     depends_on = [bundle.key("training_set"), bundle.key("tuning")]
 
     @asset(
-        key=key(asset_key),
-        deps=as_keys(depends_on),
-        group_name=family.name,
-        code_version=VERSION,
+        **bundle.declared("model", depends_on),
         kinds={"mlflow", "safetensors"},
-        tags={"layer": "families"},
         description="Each candidate fitted once more with its best configuration, on train and validation rows;"
         " the best one that is no baseline is registered as challenger.",
         op_tags=HEAVY,
-        retry_policy=RETRIES,
         automation_condition=FRESH,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:

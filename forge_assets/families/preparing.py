@@ -13,10 +13,9 @@ from dagster import (
 )
 
 from forge_assets.automation import FRESH
-from forge_assets.compute import LIGHT, RETRIES
-from forge_assets.families.bundle import VERSION, Bundle, digest
+from forge_assets.compute import LIGHT
+from forge_assets.families.bundle import Bundle, digest
 from forge_assets.outcome import built, key, not_asked, refused
-from forge_assets.outcome import keys as as_keys
 from forge_assets.schema import table_metadata
 from forge_resources.stores import Stores
 
@@ -26,12 +25,8 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
     depends_on = [*family.inputs, bundle.consent]
 
     @asset(
-        key=key(asset_key),
-        deps=as_keys(depends_on),
-        group_name=family.name,
-        code_version=VERSION,
+        **bundle.declared("training_set", depends_on),
         kinds={"postgres"},
-        tags={"layer": "families"},
         description=f"The rows that consent to {family.purpose} allows, split so that nothing sees its future.",
         output_required=False,
         check_specs=[
@@ -41,7 +36,6 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
             AssetCheckSpec("no_leakage", asset=key(asset_key), blocking=True, description="The split holds."),
         ],
         op_tags=LIGHT,
-        retry_policy=RETRIES,
         automation_condition=FRESH,
     )
     def build(

@@ -18,11 +18,10 @@ from dagster import (
 )
 
 from forge_assets.automation import fresh
-from forge_assets.compute import LIGHT, RETRIES
+from forge_assets.compute import LIGHT
 from forge_assets.families import card as cards
-from forge_assets.families.bundle import VERSION, Bundle, digest
+from forge_assets.families.bundle import Bundle, digest
 from forge_assets.outcome import built, key, refused
-from forge_assets.outcome import keys as as_keys
 from forge_resources.registry import CHALLENGER, CHAMPION
 from forge_resources.stores import Stores
 
@@ -49,20 +48,14 @@ def words(c: Mapping[str, Any]) -> str:
 
 
 def card(bundle: Bundle) -> AssetsDefinition:
-    family, asset_key = bundle.family, bundle.key("card")
     depends_on = [bundle.key(stage) for stage in ("training_set", "tuning", "model", "evaluation")] + [
         bundle.consent
     ]
 
     @asset(
-        key=key(asset_key),
-        deps=as_keys(depends_on),
-        group_name=family.name,
-        code_version=VERSION,
-        tags={"layer": "families"},
+        **bundle.declared("card", depends_on),
         description="The model card: made from lineage and numbers, in Markdown and JSON.",
         op_tags=LIGHT,
-        retry_policy=RETRIES,
         automation_condition=fresh(bundle.key("evaluation"), bundle.consent),
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
@@ -83,12 +76,8 @@ def champion(bundle: Bundle) -> AssetsDefinition:
     depends_on = [bundle.key(stage) for stage in ("model", "evaluation", "card")]
 
     @asset(
-        key=key(asset_key),
-        deps=as_keys(depends_on),
-        group_name=family.name,
-        code_version=VERSION,
+        **bundle.declared("champion", depends_on),
         kinds={"mlflow"},
-        tags={"layer": "families"},
         description="The model in service: the challenger if it is better than every baseline, surely than one, and"
         " not surely worse than the incumbent; else the incumbent stays.",
         output_required=False,
@@ -96,7 +85,6 @@ def champion(bundle: Bundle) -> AssetsDefinition:
             AssetCheckSpec("promoted", asset=key(asset_key), description="The challenger took over.")
         ],
         op_tags=LIGHT,
-        retry_policy=RETRIES,
         automation_condition=fresh(bundle.key("card")),
     )
     def build(
