@@ -95,7 +95,22 @@ def run(arguments: Sequence[str]) -> int:
         return 1
 
 
+def open_closed_streams() -> None:
+    """`forge … >&-`: what is closed goes nowhere; no file or socket of ours must get its number."""
+    for number in range(3):  # in this order: the lowest free number is the one that open gives
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+
+
 def main() -> None:
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? instead of a crash

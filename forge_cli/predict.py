@@ -1,4 +1,4 @@
-"""``forge predict``: one answer of a champion, with why and from which of the subject's data."""
+"""``forge predict``: one answer of a champion with why and from which data, or what is like an item."""
 
 from __future__ import annotations
 
@@ -12,22 +12,37 @@ from forge_cli.output import json_option, print_json
 
 @click.command(name="predict")
 @click.argument("family")
-@click.option("--subject", required=True, help="Whom it is for, as named at ingest.")
+@click.option("--subject", help="Whom it is for, as named at ingest.")
+@click.option("--like", "item", help="Instead: the items nearest to this one, such as youtube:….")
 @click.option(
     "--k", "-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many items."
 )
 @json_option
-def command(family: str, subject: str, k: int, as_json: bool) -> None:
+def command(family: str, subject: str | None, item: str | None, k: int, as_json: bool) -> None:
     """Ask the champion of FAMILY (such as recommender)."""
+    if (subject is None) == (item is None):
+        raise click.UsageError("Name either --subject or --like.")
     from forge_cli.session import servers
     from forge_resources import answers
 
     with servers() as (_, stores):
-        answer = answers.predict(stores.settings, family, subject, k)
+        if item is not None:
+            answer = answers.like(stores.settings, family, item, k)
+        else:
+            answer = answers.predict(stores.settings, family, str(subject), k)
     if as_json:
         print_json(answer)
+    elif item is not None:
+        show_like(answer)
     else:
         show(answer)
+
+
+def show_like(answer: dict[str, Any]) -> None:
+    rows = [(n, i["title"], f"{i['similarity']:.4f}") for n, i in enumerate(answer["items"], start=1)]
+    reports.table(("", f"like {answer['title']}", "cosine"), rows, right=(0, 2))
+    if answer.get("population") == "synthetic":
+        click.echo(reports.SYNTHETIC)
 
 
 def show(answer: dict[str, Any]) -> None:

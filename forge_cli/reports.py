@@ -42,7 +42,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[in
     if not console.is_terminal:
         # a file or a pipe has no width: lines must not be folded at 80 columns there
         console = Console(highlight=False, markup=False, width=200)
-    console.print(shown)
+    with console.capture() as drawn:
+        console.print(shown)
+    click.echo(drawn.get(), nl=False)  # rich itself answers a closed pipe with exit 1, and nothing failed
 
 
 def text(cell: Any) -> str:

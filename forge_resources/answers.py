@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from forge_core import keys
 from forge_core.errors import Refused, UsageError
 from forge_models.recommender import RECOMMENDER
 from forge_resources.consent import allowed
@@ -13,8 +14,7 @@ from forge_resources.stores import Stores
 
 def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[str, Any]:
     """The champion's answer for a subject named as its owner names it, or by pseudonym."""
-    if family != RECOMMENDER.name:
-        raise UsageError("FORGE-FAMILY", "There is no such family.", "", f"Families: {RECOMMENDER.name}.")
+    _known(family)
     stores = Stores(settings)
     token = subject if subject.startswith("p_") else stores.vault.pseudonyms.person(subject)
     history = stores.database.rows(
@@ -38,11 +38,7 @@ def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[
     named = [r.item for r in prediction.items] + [
         reason.because for r in prediction.items for reason in r.reasons
     ]
-    titles = dict(
-        stores.database.rows(
-            "select item, coalesce(title, item) from features.items where item = any(%s)", (named,)
-        )
-    )
+    titles = _titles(stores, named)
     return {
         "family": family,
         "model_version": version,
@@ -71,6 +67,38 @@ def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[
             for r in prediction.items
         ],
     }
+
+
+def like(settings: Settings, family: str, item: str, k: int = 10) -> dict[str, Any]:
+    """“More like this”: the items nearest to one, by what is watched together."""
+    _known(family)
+    stores = Stores(settings)
+    built = stores.database.exists(keys.table(keys.ITEM_VECTORS))
+    if not built or "items" not in stores.vectors.find(item):
+        raise UsageError(
+            "FORGE-ITEM-UNKNOWN",
+            "This item has no place in the index.",
+            "It is unknown, watched by one person alone, or embeddings/items is not built.",
+            "Items are named as in features/items, with their namespace: youtube:…",
+        )
+    near = stores.vectors.near("items", item, k)
+    titles = _titles(stores, [item, *(other for other, _ in near)])
+    return {
+        "item": item,
+        "title": titles.get(item, item),
+        "population": stores.exports.population(),
+        "items": [{"item": o, "title": titles.get(o, o), "similarity": score} for o, score in near],
+    }
+
+
+def _known(family: str) -> None:
+    if family != RECOMMENDER.name:
+        raise UsageError("FORGE-FAMILY", "There is no such family.", "", f"Families: {RECOMMENDER.name}.")
+
+
+def _titles(stores: Stores, items: list[str]) -> dict[str, str]:
+    query = "select item, coalesce(title, item) from features.items where item = any(%s)"
+    return dict(stores.database.rows(query, (items,)))
 
 
 REASONS = 3  # what a person reads; the rest of the history adds less

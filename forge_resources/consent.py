@@ -49,6 +49,27 @@ class Consent:
         granted = [(subject, source, state) for subject, source, state, _ in self.rows(purpose)]
         return hashlib.sha256(repr(granted).encode()).hexdigest()[:16]
 
+    def find(self, subject: str | None = None, source: str | None = None) -> int:
+        """How many words speak of this subject (a pseudonym) or source by name."""
+        return len(self._named(subject, source))
+
+    def erase(self, subject: str | None = None, source: str | None = None) -> int:
+        """Forget those words; what was said for everybody stays."""
+        named = self._named(subject, source)
+        with self.database.transaction() as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "delete from governance.consent where purpose = %s and subject = %s and source = %s", named
+            )
+        return len(named)
+
+    def _named(self, subject: str | None, source: str | None) -> list[tuple]:
+        asked = {c: v for c, v in {"subject": subject, "source": source}.items() if v is not None}
+        if not asked or "*" in asked.values():
+            raise ValueError("name a subject or a source")
+        where = " and ".join(f"{column} = %s" for column in asked)
+        query = f"select purpose, subject, source from governance.consent where {where}"
+        return self.database.rows(query, tuple(asked.values()))
+
     def any_recorded(self) -> bool:
         return bool(self.database.value("select exists (select from governance.consent)"))
 

@@ -118,6 +118,24 @@ class Exports:
         partition, source, subject, file, size, status = row
         return Export(partition, source, subject, self.folder / file, size, status, self.population() or "")
 
+    def find(self, subject: str | None = None, source: str | None = None) -> list[Export]:
+        """The exports of a subject, as named at ingest, of a source, or both."""
+        return [e for e in self.all() if subject in (None, e.subject) and source in (None, e.source)]
+
+    def erase(self, subject: str | None = None, source: str | None = None) -> list[str]:
+        """Forget those exports and delete their copies; their rows are the database's to erase."""
+        if subject is None and source is None:
+            raise ValueError("erase needs a subject or a source")
+        found = self.find(subject, source)
+        kept = {e.path for e in self.all()} - {e.path for e in found}
+        for export in found:
+            with self.database.transaction() as connection:
+                for table in ("members", "publications", "exports"):
+                    connection.execute(f"delete from forge.{table} where partition = %s", (export.partition,))
+            if export.path not in kept:
+                export.path.unlink(missing_ok=True)
+        return [e.partition for e in found]
+
     def refuse(self, partition: str, error: ForgeError) -> None:
         """A bad export publishes nothing and says why; what other exports published stays."""
         with self.database.transaction() as connection:

@@ -63,3 +63,20 @@ def test_find_and_erase_by_subject_and_source(ingested):
     assert database.find(source="youtube") == {"raw.watch": 3}
     assert database.erase(subject="somebody@example.test") == {"raw.watch": 3}
     assert database.find(subject="somebody@example.test") == {}
+
+
+def test_exports_and_consent_are_found_and_erased_by_subject_too(ingested, takeout):
+    exports, consent = ingested.stores.exports, ingested.stores.consent
+    ingested.ingest(takeout(watched(8)), subject="another@example.test")
+    (mine,) = exports.find(subject="somebody@example.test")
+    token = ingested.stores.vault.pseudonyms.person("somebody@example.test")
+    consent.grant_all("test")
+    consent.set("profile", "denied", "test", subject=token)
+
+    assert exports.erase(subject="somebody@example.test") == [mine.partition]
+    assert consent.erase(subject=token) == 1
+
+    assert not mine.path.exists()
+    assert [e.subject for e in exports.all()] == ["another@example.test"]
+    assert consent.find(subject=token) == 0
+    assert ingested.stores.database.value("select count(*) from governance.consent") == 5

@@ -117,6 +117,32 @@ def test_F_I3_stdout_closed_is_exit_0(plain_home: dict[str, str]) -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_F_I3_a_stream_closed_from_the_start_is_exit_0(closed: str, plain_home: dict[str, str]) -> None:
+    command = f'"{sys.executable}" -m forge_cli.main config {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, env={**BASE, **plain_home}, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_F_I3_a_table_whose_reader_is_gone_is_exit_0() -> None:
+    read, written = os.pipe()
+    os.close(read)
+    code = (
+        "import click, forge_cli.main as m, forge_cli.reports as r\n"
+        "m.cli.add_command(click.command('t')(lambda: r.table(['a'], [['b']])))\n"
+        "m.COMMANDS['t'] = ('forge_cli.main:cli', ''); m.Lazy.get_command = lambda *a: m.cli.commands['t']\n"
+        "import sys; sys.argv = ['forge', 't']; m.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=written, stderr=subprocess.PIPE, env=BASE, timeout=60
+    )
+    os.close(written)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_F_I3_a_pipe_gets_no_colour(plain_home: dict[str, str]) -> None:
     for extra in ({}, {"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert "\x1b" not in forge("config", **extra, **plain_home).stdout
