@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import shutil
 import stat
 import sys
@@ -199,7 +200,7 @@ def _modes(settings: Settings) -> Iterator[Finding]:
         yield Finding("files", "ok", "no home yet")
         return
     wrong = [f"{p} is {mode:04o}" for p, mode, most in _watched(settings) if mode & ~most]
-    fix = f"chmod -R go-rwx {settings.home}" if wrong else ""
+    fix = f"chmod -R go-rwx {shlex.quote(str(settings.home))}" if wrong else ""
     yield Finding("files", "unsafe" if wrong else "ok", "; ".join(wrong) or "home 0700, keys 0600", fix)
 
 

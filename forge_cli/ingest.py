@@ -89,7 +89,10 @@ def survey_first(found: list[Path], named: tuple[Path, ...], subject: str | None
         look = inside.look(path, subject, count=False)
         if look.error is not None:
             registered.errors[path] = look.error
-            say(f"passed over {path.name}: {look.error}")
+    if len(found) == len(registered.errors) == 1:
+        registered.raise_if_nothing()  # the error itself is said, once
+    for path, error in registered.errors.items():
+        say(f"passed over {path.name}: {error}")
     if len(registered.errors) == len(found):
         registered.raise_if_nothing()
     return registered

@@ -71,7 +71,15 @@ def began(pid: int) -> str | None:
 
 def private_folder(path: Path) -> Path:
     """Makes a folder that only its owner may enter; refuses one that belongs to somebody else."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ForgeError(
+            "FORGE-STACK-FOLDER",
+            f"The folder {path} cannot be made.",
+            f"{error.strerror}.",
+            "Set FORGE_HOME to a folder you own.",
+        ) from error
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise ForgeError(

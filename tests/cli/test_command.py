@@ -154,6 +154,13 @@ def test_F_I3_40_columns(plain_home: dict[str, str]) -> None:
     assert max(map(len, forge("--help", COLUMNS="40").stdout.splitlines())) <= 40
 
 
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = forge("env", FORGE_HOME=str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert "FORGE-STACK-FOLDER" in done.stderr
+
+
 def test_F_I3_ctrl_c_while_the_servers_start_leaves_none(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "forge_cli.main", "up", "--port", "0"],

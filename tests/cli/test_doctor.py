@@ -45,6 +45,16 @@ def test_a_key_that_others_may_read_is_unsafe_and_fails(
     assert next(c for c in answer["checks"] if c["check"] == "files")["status"] == "unsafe"
 
 
+def test_the_line_that_mends_a_home_with_a_space_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "my home"
+    home.mkdir()
+    home.chmod(0o755)
+    monkeypatch.setenv("FORGE_HOME", str(home))
+    assert next(doctor._modes(load_settings())).fix == f"chmod -R go-rwx '{home}'"
+
+
 def test_a_port_of_ours_beyond_loopback_is_unsafe(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     import psutil
 

@@ -103,6 +103,7 @@ def test_f_i3_an_error_has_no_traceback_and_no_path_of_a_member(tmp_path: Path, 
     assert ended.code == 3
     assert "Traceback" not in ended.err
     assert "private diary" not in ended.err
+    assert ended.err.count("FORGE-ARCHIVE-PATH") == 1
 
 
 def test_a_home_holds_one_population_and_says_how_to_open_a_second(
