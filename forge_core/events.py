@@ -127,6 +127,7 @@ KINDS: dict[str, Kind] = {
                 Column("url", "text", "address of the page", _T),
                 Column("domain", "text", "host name of the address"),
                 Column("transition", "text", "how the visit began: link, typed, …"),
+                Column("seconds", "float", "how long the page was open, where known"),
             ),
         ),
         Kind(
@@ -140,6 +141,7 @@ KINDS: dict[str, Kind] = {
                 Column("title", "text", "subject line", _T),
                 Column("body", "text", "plain text", _T),
                 Column("labels", "texts", "folders and labels"),
+                Column("attachments", "texts", "media type, bytes and name of each attachment", _T),
             ),
         ),
         Kind(
@@ -151,6 +153,7 @@ KINDS: dict[str, Kind] = {
                 Column("body", "text", "plain text", _T),
                 Column("media_type", "text", "MIME type"),
                 Column("author", "text", "who wrote it", _C),
+                Column("labels", "texts", "folders and labels", _T),
             ),
         ),
         Kind(
@@ -190,6 +193,7 @@ KINDS: dict[str, Kind] = {
                 Column("country", "text", "country as exported"),
                 Column("device", "text", "device or user agent", _T),
                 Column("account", "text", "account acted on", _C),
+                Column("message", "text", "the line or record as logged", _T),
             ),
         ),
         Kind(

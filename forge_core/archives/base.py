@@ -100,6 +100,10 @@ class Archive:
         with self.open(member) as stream:
             return stream.read(length)
 
+    def file(self, member: Member) -> Path | None:
+        """The member as a plain file on disk, for what must be read in place; None inside an archive."""
+        return None
+
     def close(self) -> None:
         """Give the file back."""
 

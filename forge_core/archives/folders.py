@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from forge_core.archives.base import Archive, Limits, Member, printable, refuse, too_many
 
@@ -47,6 +47,9 @@ class FolderArchive(Archive):
     def _open(self, member: Member) -> BinaryIO:
         return open(member.key, "rb")
 
+    def file(self, member: Member) -> Path | None:
+        return cast(Path, member.key)
+
 
 class FileArchive(Archive):
     """A single file that is no archive: a history file by itself."""
@@ -62,3 +65,6 @@ class FileArchive(Archive):
 
     def _open(self, member: Member) -> BinaryIO:
         return open(member.key, "rb")
+
+    def file(self, member: Member) -> Path | None:
+        return cast(Path, member.key)

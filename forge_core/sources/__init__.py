@@ -6,24 +6,25 @@
         for batch in read(archive, found, subject, report): ...
 
 Readers are found by themselves: a module of this package with a ``READER`` is one. What a member is,
-is told by its first 64 KiB and by what lies beside it, never by its name alone.
+is told by its first bytes and by what lies beside it, never by its name alone.
 """
 
 from __future__ import annotations
 
-import gc
 import importlib
 import pkgutil
-from collections.abc import Iterator
 from functools import cache
 
 from forge_core.archives import Archive
 from forge_core.sources.base import Batch, Context, Format, Head, MemberReport, Reader, ReadReport
+from forge_core.sources.options import DEFAULTS, Options, TableMapping
+from forge_core.sources.reading import Part, begin, parts, read, settle
 from forge_core.sources.survey import Claim, Survey, survey_with
 
 __all__ = [
-    "Batch", "Claim", "Format", "Head", "MemberReport", "ReadReport", "Reader", "Survey",
-    "catalogue", "read", "readers", "survey",
+    "Batch", "Claim", "Context", "Format", "Head", "MemberReport", "Options", "Part", "ReadReport", "Reader",
+    "Survey", "TableMapping", "begin", "catalogue", "parts", "read", "reader_named", "readers", "settle",
+    "survey",
 ]  # fmt: skip
 
 
@@ -35,46 +36,14 @@ def readers() -> tuple[Reader, ...]:
     return tuple(sorted(found, key=lambda reader: reader.name))
 
 
-def survey(archive: Archive, subject: str | None = None) -> Survey:
+def reader_named(name: str) -> Reader:
+    """The reader of a claim."""
+    return next(reader for reader in readers() if reader.name == name)
+
+
+def survey(archive: Archive, subject: str | None = None, options: Options = DEFAULTS) -> Survey:
     """What is inside: which reader takes which members, whose data it is, what is skipped and why."""
-    return survey_with(readers(), archive, subject)
-
-
-def read(
-    archive: Archive, survey: Survey, subject: str | None = None, report: ReadReport | None = None
-) -> Iterator[Batch]:
-    """The rows of all members that a reader claimed, in batches; what became of each is in ``report``.
-
-    Rows belong to ``subject``, else to whom the survey named; public cohorts bring their own subjects.
-    """
-    report = report if report is not None else ReadReport()
-    for name, reason in survey.skipped:
-        member = report.member(name)
-        member.status, member.reason = "skipped", reason
-    for name, reason in survey.quarantined:
-        member = report.member(name)
-        member.status, member.reason = "quarantined", reason
-    context = Context(subject or survey.subject, report)
-    by_name = {reader.name: reader for reader in readers()}
-    members = {member.name: member for member in archive.members}
-    for claim in survey.claims:
-        taken = [members[name] for name in claim.members]
-        yield from _without_collector(by_name[claim.reader].read(archive, taken, context))
-
-
-def _without_collector(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Make each batch with the cyclic collector off: rows hold no cycles, looking for them costs a third."""
-    while True:
-        was_on = gc.isenabled()
-        gc.disable()
-        try:
-            batch = next(batches, None)
-        finally:
-            if was_on:
-                gc.enable()
-        if batch is None:
-            return
-        yield batch
+    return survey_with(readers(), archive, subject, options)
 
 
 def catalogue() -> list[dict[str, str]]:

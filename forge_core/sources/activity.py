@@ -118,8 +118,8 @@ class Rows:
         moment: Moment | None,
         advertisement: bool,
     ) -> None:
-        position = self.position
-        self.position = position + 1
+        position = self.sink.position(self.position)
+        self.position += 1
         if advertisement:
             self.sink.pass_over("advertisement")
         elif moment is None:
@@ -181,7 +181,7 @@ class Rows:
             return
         self.sink.table("browse", source_of(header)).values.append(
             (address, *at, order, title if title and not title.startswith("http") else None, address,
-             domain(address), None)
+             domain(address), None, None)
         )  # fmt: skip
 
 

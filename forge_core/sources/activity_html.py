@@ -29,54 +29,51 @@ _CELL = re.compile(
 )
 
 
-def cells(pieces: Iterable[bytes], sink: Sink) -> Iterator[list[str]]:
-    """Lists of the texts that follow the marks of cells, decoded; a cell that never ends is dropped."""
-    buffer, inside, skipping = b"", False, False
+def split_html(pieces: Iterable[bytes], sink: Sink) -> Iterator[bytes]:
+    """Parts that begin with the mark of a cell; a cell that never ends is dropped."""
+    buffer, inside = b"", False
     for piece in pieces:
         buffer += piece
-        cut = buffer.rfind(MARK)
-        if cut < 0:
-            if skipping or not inside:
-                buffer = buffer[-len(MARK) :]
-            elif len(buffer) > CELL_MAX:
+        if not inside:
+            start = buffer.find(MARK)
+            buffer, inside = buffer[start if start >= 0 else -len(MARK) :], start >= 0
+        if inside and len(buffer) > max(sink.options.part_bytes, CELL_MAX):
+            cut = buffer.rfind(MARK)
+            if cut > 0:
+                yield buffer[:cut]
+                buffer = buffer[cut:]
+            else:
                 sink.quarantine("too long")
-                buffer, skipping = buffer[-len(MARK) :], True
-            continue
-        found = buffer[:cut].decode("utf-8", "replace").split(MARK.decode())
-        yield found if inside and not skipping else found[1:]
-        buffer, inside, skipping = buffer[cut + len(MARK) :], True, False
-    if inside and not skipping:
-        yield [buffer.decode("utf-8", "replace")]
+                buffer, inside = buffer[-len(MARK) :], False
+    if inside:
+        yield buffer
 
 
-def read_html(pieces: Iterable[bytes], sink: Sink) -> Iterator[Batch]:
-    """The rows of an HTML history."""
+def parse_html(part: bytes, sink: Sink) -> Iterator[Batch]:
+    """The rows of a part of an HTML history."""
     rows, dates, match = Rows(sink), HtmlDates(), _CELL.match
     verbs: dict[str, str | None] = {}
     parse, add = dates.parse, rows.add
-    for found in cells(pieces, sink):
-        for cell in found:
-            hit = match(cell)
-            if hit is None or _END not in cell:
-                _odd(cell, rows, dates, sink)
-                continue
-            header, before, href, link, after, channel_url, channel, date = hit.groups()
-            advertisement = "Ads" in cell and any(mark in cell[hit.end() :] for mark in ADVERTISEMENTS)
-            if "&" in hit[0]:
-                header, date = unescape(header), unescape(date)
-                link, href = link and unescape(link), href and unescape(href)
-                channel, channel_url = channel and unescape(channel), channel_url and unescape(channel_url)
-            if href is None or (after and not after.isspace()):
-                action, text = split_title(plain(before + (link or "") + (after or "")))
-            else:
-                if before not in verbs:
-                    verbs[before] = split_title(plain(before) + " ")[0]
-                    if len(verbs) > 1000:
-                        verbs.clear()
-                        verbs[before] = split_title(plain(before) + " ")[0]
-                action, text = verbs[before], link.strip()
-            add(header, action, text, href, channel, channel_url, parse(date), advertisement)
-        yield from sink.full()
+    for cell in part.decode("utf-8", "replace").split(MARK.decode())[1:]:
+        hit = match(cell)
+        if hit is None or _END not in cell:
+            _odd(cell, rows, dates, sink)
+            continue
+        header, before, href, link, after, channel_url, channel, date = hit.groups()
+        advertisement = "Ads" in cell and any(mark in cell[hit.end() :] for mark in ADVERTISEMENTS)
+        if "&" in hit[0]:
+            header, date = unescape(header), unescape(date)
+            link, href = link and unescape(link), href and unescape(href)
+            channel, channel_url = channel and unescape(channel), channel_url and unescape(channel_url)
+        if href is None or (after and not after.isspace()):
+            action, text = split_title(plain(before + (link or "") + (after or "")))
+        else:
+            if before not in verbs:
+                if len(verbs) > 1000:
+                    verbs.clear()
+                verbs[before] = split_title(plain(before) + " ")[0]
+            action, text = verbs[before], link.strip()
+        add(header, action, text, href, channel, channel_url, parse(date), advertisement)
     yield from sink.rest()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from forge_core.sources.activity import ADVERTISEMENTS, Rows, split_title
 from forge_core.sources.base import Batch, Sink
-from forge_core.sources.json_stream import records
+from forge_core.sources.json_stream import Decoder
 from forge_core.times import UNKNOWN, Moment, parse_epoch, parse_iso, parse_iso_bulk
 
 ANCHOR = rb'"(?:header|title|titleUrl|time|products|subtitles)"'
@@ -30,11 +30,14 @@ class Record(msgspec.Struct, gc=False):
     time: str | int | float | None = None
 
 
-def read_json(pieces: Iterable[bytes], sink: Sink) -> Iterator[Batch]:
-    """The rows of a JSON history."""
+DECODE = Decoder(Record, ANCHOR)
+
+
+def parse_json(part: bytes, sink: Sink) -> Iterator[Batch]:
+    """The rows of a part of a JSON history."""
     rows = Rows(sink)
     add = rows.add
-    for found in records(pieces, sink, Record, None, ANCHOR):
+    for found in DECODE(part, sink):
         for record, moment in zip(found, moments([record.time for record in found]), strict=True):
             title = record.title
             action, text = split_title(title)

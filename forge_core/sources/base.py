@@ -8,28 +8,35 @@ sets aside by reason, never by value, and goes on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from forge_core.archives import Archive, Member, MemberError
 from forge_core.events import KINDS, arrow_schema, reader_columns
+from forge_core.sources.options import DEFAULTS, Options
+from forge_core.times import Moment
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 50_000
 HEAD = 64 * 1024
+PART_POSITIONS = 1 << 32  # positions of records in one part of a member
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one kind from one member; ``source`` is the exporting system of all of them."""
+    """Rows of one kind from one member; ``source`` is the exporting system of all of them.
+
+    ``labels`` is what a public set says of its rows (anomaly or not): kept apart, for evaluation only.
+    """
 
     kind: str
     source: str
     member: str
     rows: pa.RecordBatch
+    labels: pa.Array | None = None
 
 
 @dataclass
@@ -55,6 +62,21 @@ class MemberReport:
             "passed_over": dict(self.passed_over),
         }
 
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> MemberReport:
+        """The report that ``as_dict`` wrote."""
+        counts = {name: Counter(found[name]) for name in ("rows", "quarantined", "passed_over")}
+        return cls(found["member"], found["reader"], found["status"], found["reason"], **counts)
+
+    def add(self, other: MemberReport) -> None:
+        """What another part of the same member reports."""
+        self.reader = other.reader or self.reader
+        if other.status != "imported":
+            self.status, self.reason = other.status, other.reason
+        self.rows += other.rows
+        self.quarantined += other.quarantined
+        self.passed_over += other.passed_over
+
 
 @dataclass
 class ReadReport:
@@ -70,6 +92,11 @@ class ReadReport:
         found = self.members.setdefault(name, MemberReport(name))
         found.reader = reader or found.reader
         return found
+
+    def add(self, reports: Iterable[MemberReport]) -> None:
+        """What one part reports of its members."""
+        for report in reports:
+            self.member(report.member).add(report)
 
     def total(self, what: str) -> Counter[str]:
         """Sum over members of ``rows``, ``quarantined`` or ``passed_over``."""
@@ -109,10 +136,11 @@ class Format:
 
 @dataclass(frozen=True)
 class Context:
-    """What a reader is given besides the archive: whose rows they are, and where to report."""
+    """What a reader is given besides the archive: whose rows they are, where to report, where to stop."""
 
     subject: str
     report: ReadReport
+    options: Options = DEFAULTS
 
 
 class Reader(Protocol):
@@ -122,7 +150,7 @@ class Reader(Protocol):
     system: str  # what the partition key is named after: takeout, movielens, …
     formats: tuple[Format, ...]
 
-    def claim(self, heads: Mapping[str, Head]) -> Sequence[str]:
+    def claim(self, heads: Mapping[str, Head], options: Options) -> Sequence[str]:
         """The names of the members this reader takes, judged by content and structure."""
 
     def population(self, members: Sequence[str]) -> str | None:
@@ -133,7 +161,11 @@ class Reader(Protocol):
 
 
 class MemberReader:
-    """Base of readers that read each member by itself: subclasses say ``recognise`` and ``rows``."""
+    """Base of readers that read each member by itself: subclasses say ``recognise`` and ``rows``.
+
+    ``rows`` sees one member and nothing beside it: it may be called in another process, for an archive that
+    holds that member alone. A reader that needs more overrides ``claim`` and ``read`` instead.
+    """
 
     name: str
     system = "takeout"
@@ -145,7 +177,7 @@ class MemberReader:
     def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
         raise NotImplementedError
 
-    def claim(self, heads: Mapping[str, Head]) -> Sequence[str]:
+    def claim(self, heads: Mapping[str, Head], options: Options) -> Sequence[str]:
         return [name for name, head in heads.items() if self.recognise(head.data)]
 
     def population(self, members: Sequence[str]) -> str | None:
@@ -154,8 +186,30 @@ class MemberReader:
     def read(self, archive: Archive, members: Sequence[Member], context: Context) -> Iterator[Batch]:
         for member in members:
             report = context.report.member(member.name, self.name)
-            sink = Sink(report, context.subject)
+            sink = Sink(report, context.subject, context.options)
             yield from guarded(report, lambda m=member, s=sink: self.rows(archive, m, s))  # type: ignore[misc]
+
+
+class SplitReader(MemberReader):
+    """Base of readers whose members can be long: cut into parts that are parsed by themselves.
+
+    ``split`` goes through the stream once, cheaply, and yields parts of about ``options.part_bytes``, each of
+    whole records (a CSV part repeats the header line, and so on). What it drops it counts in the sink.
+    ``parse`` makes rows of one part, in any process; positions of records start again in each part, and
+    ``sink.position`` makes one order of them. Neither keeps state on the reader.
+    """
+
+    def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
+        raise NotImplementedError
+
+    def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
+        with archive.open(member) as stream:
+            for number, part in enumerate(self.split(stream, sink)):
+                sink.part = number
+                yield from self.parse(part, sink)
 
 
 def guarded(
@@ -176,16 +230,33 @@ def guarded(
 class Sink:
     """Collects rows column by column and hands them over as batches, by kind and source."""
 
-    def __init__(self, report: MemberReport, subject: str) -> None:
-        self.report, self.subject = report, subject
-        self.retried = 0  # runs of records that had to be decoded one by one
+    def __init__(self, report: MemberReport, subject: str, options: Options = DEFAULTS) -> None:
+        self.report, self.subject, self.options = report, subject, options
+        self.part = 0
         self._tables: dict[tuple[str, str], Table] = {}
+
+    def position(self, number: int) -> int:
+        """The place of record ``number`` of this part among all records of the member."""
+        return self.part * PART_POSITIONS + number
 
     def table(self, kind: str, source: str) -> Table:
         key = (kind, source)
         if key not in self._tables:
             self._tables[key] = Table(kind, source)
         return self._tables[key]
+
+    def add(
+        self, kind: str, source: str, item: str, at: Moment, position: int,
+        label: str | None = None, **columns: Any,
+    ) -> None:  # fmt: skip
+        """One row by column names; ``Table.values`` is there for readers of millions."""
+        table = self.table(kind, source)
+        table.values.append((item, *at, position, *map(columns.pop, table.own, [None] * len(table.own))))
+        if columns:
+            raise KeyError(f"{kind} has no column {', '.join(columns)}")
+        if label is not None or table.labels:
+            table.labels += [None] * (len(table.values) - 1 - len(table.labels))
+            table.labels.append(label)
 
     def quarantine(self, reason: str, count: int = 1) -> None:
         if count:
@@ -208,9 +279,11 @@ class Sink:
 
     def _batch(self, table: Table) -> Batch:
         values, table.values = table.values, []
+        labels, table.labels = table.labels, []
         rows = to_arrow(table.kind, table.names, values, self.subject)
         self.report.rows[table.kind] += rows.num_rows
-        return Batch(table.kind, table.source, self.report.member, rows)
+        told = texts(labels + [None] * (len(values) - len(labels))) if labels else None
+        return Batch(table.kind, table.source, self.report.member, rows, told)
 
 
 class Table:
@@ -221,8 +294,10 @@ class Table:
 
     def __init__(self, kind: str, source: str) -> None:
         self.kind, self.source = kind, source
-        self.names = ("item", "time", "zone", "time_flag", "sequence", *(c.name for c in KINDS[kind].columns))
+        self.own = tuple(c.name for c in KINDS[kind].columns)
+        self.names = ("item", "time", "zone", "time_flag", "sequence", *self.own)
         self.values: list[tuple[Any, ...]] = []
+        self.labels: list[str | None] = []  # beside ``values``, where a set has labels
 
 
 def to_arrow(kind: str, names: Sequence[str], values: list[tuple[Any, ...]], subject: str) -> pa.RecordBatch:
@@ -258,6 +333,14 @@ def texts(values: Sequence[str | None]) -> pa.Array:
     if pc.any(pc.match_substring(array, "\0")).as_py():
         array = pc.replace_substring(array, "\0", "")
     return array
+
+
+def cut(text: str | None, sink: Sink) -> str | None:
+    """The text, as far as ``options.text_chars`` goes; a cut is counted."""
+    if text is None or len(text) <= sink.options.text_chars:
+        return text
+    sink.pass_over("text cut")
+    return text[: sink.options.text_chars]
 
 
 def clean(text: str) -> str:

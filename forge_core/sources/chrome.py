@@ -8,11 +8,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from forge_core.archives import Archive, Member
 from forge_core.sources.activity import domain, web_address
-from forge_core.sources.base import Batch, Format, MemberReader, Sink
-from forge_core.sources.encoding import chunks
-from forge_core.sources.json_stream import records
+from forge_core.sources.base import Batch, Format, Sink, SplitReader
+from forge_core.sources.json_stream import Decoder, parts
 from forge_core.times import UNKNOWN, parse_epoch
 
 _TOP = re.compile(rb'\s*\{\s*"(?:Browser History|Typed Url|Session|Shared Tab Group)"\s*:\s*\[')
@@ -29,20 +27,22 @@ class Visit(msgspec.Struct, gc=False):
     time_usec: int | float | str | None = None
 
 
-class Chrome(MemberReader):
+DECODE = Decoder(Visit, ANCHOR)
+
+
+class Chrome(SplitReader):
     name = "chrome"
     formats = (Format("browsing history", "JSON", ("browse",), "BrowserHistory.json and History.json"),)
 
     def recognise(self, head: bytes) -> bool:
         return bool(_TOP.match(head))
 
-    def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
-        with archive.open(member) as stream:
-            yield from self._visits(stream, sink)
+    def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
+        return parts(stream, sink, b"Browser History", ANCHOR)
 
-    def _visits(self, stream: BinaryIO, sink: Sink) -> Iterator[Batch]:
+    def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         table, position = sink.table("browse", "chrome"), 0
-        for visits in records(chunks(stream), sink, Visit, b"Browser History", ANCHOR):
+        for visits in DECODE(part, sink):
             for visit in visits:
                 position += 1
                 at = UNKNOWN if visit.time_usec is None else parse_epoch(visit.time_usec)
@@ -55,9 +55,9 @@ class Chrome(MemberReader):
                     how = visit.page_transition or visit.page_transition_qualifier
                     # newest first in the file: the negated position makes larger newer
                     table.values.append((
-                        url, *at, 1 - position, visit.title or None, url, domain(url), how and how.lower()
+                        url, *at, 1 - sink.position(position), visit.title or None, url, domain(url),
+                        how and how.lower(), None,
                     ))  # fmt: skip
-            yield from sink.full()
         yield from sink.rest()
 
     @staticmethod

@@ -30,9 +30,9 @@ def as_utf8(data: bytes) -> bytes:
     return codecs.getincrementaldecoder(encoding)("replace").decode(data).encode("utf-8", "replace")
 
 
-def chunks(stream: BinaryIO, size: int = CHUNK) -> Iterator[bytes]:
-    """The stream as UTF-8, without byte order mark."""
-    first = stream.read(size)
+def chunks(stream: BinaryIO, size: int = CHUNK, first: bytes = b"") -> Iterator[bytes]:
+    """The stream as UTF-8, without byte order mark; ``first`` is what was read of it already."""
+    first = first or stream.read(size)
     encoding = encoding_of(first)
     if encoding is None:
         yield first.removeprefix(codecs.BOM_UTF8)

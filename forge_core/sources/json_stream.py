@@ -1,8 +1,8 @@
 """A JSON array of any length as a stream of typed records, in bounded memory.
 
-The bytes are cut at element borders by an exact scan for structure (numpy, no Python per byte), and
-whole runs of elements are decoded at once by msgspec into a Struct. Where a run does not decode, its
-elements are tried one by one, so that a broken record leaves its neighbours alone.
+``runs`` cuts the bytes at element borders by an exact scan for structure (numpy, no Python per byte); whole
+runs of elements are decoded at once by msgspec into a Struct. Where a run does not decode, its elements are
+tried one by one, so that a broken record leaves its neighbours alone.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from forge_core.sources.base import Sink
+from forge_core.sources.encoding import chunks
 
 ELEMENT_MAX = 1 << 20  # a record of a history has a few hundred bytes
 DEPTH_MAX = 64
@@ -34,16 +35,38 @@ class _Scan:
     deepest: int
 
 
-def records(
-    pieces: Iterable[bytes], sink: Sink, struct: Any, array: bytes | None, anchor: bytes
-) -> Iterator[list[Any]]:
-    """Lists of decoded elements of the array under the key ``array``, or of the top-level array.
+class Lost(bytes):
+    """A run around a lost quotation mark or bracket: joined to others it would spoil them."""
+
+
+def parts(
+    stream: BinaryIO, sink: Sink, array: bytes | None, anchor: bytes, first: bytes = b""
+) -> Iterator[bytes]:
+    """The array under the key ``array``, or the top-level one, in parts for ``Decoder``; see ``runs``."""
+    waiting: list[bytes] = []
+    size = 0
+    for run in runs(chunks(stream, first=first), sink, array, anchor):
+        if isinstance(run, Lost) or size + len(run) > sink.options.part_bytes:
+            if waiting:
+                yield b",".join(waiting)
+            waiting, size = [], 0
+        if isinstance(run, Lost):
+            yield bytes(run)
+        else:
+            waiting.append(run)
+            size += len(run)
+    if waiting:
+        yield b",".join(waiting)
+
+
+def runs(pieces: Iterable[bytes], sink: Sink, array: bytes | None, anchor: bytes) -> Iterator[bytes]:
+    """The array cut at element borders: runs of whole elements, with the commas between them.
 
     ``anchor`` is a pattern of the quoted keys an element may begin with: ``,{"header":`` cannot occur inside
-    a string of valid JSON, so it is where reading resumes after a lost quotation mark or bracket.
+    a string of valid JSON, so it is where reading resumes after a lost quotation mark or bracket. A run around
+    such a place holds what was lost; ``Decoder`` counts it.
     """
-    decoder = msgspec.json.Decoder(list[struct])
-    resume = re.compile(rb",\s*(?=\{\s*(?:" + anchor + rb")\s*:)")
+    resume = _resume(anchor)
     buffer, skipping = b"", False
     source = iter(pieces)
     opening = re.compile(rb'"' + re.escape(array) + rb'"\s*:\s*\[' if array else rb"\A\s*\[")
@@ -73,7 +96,9 @@ def records(
                 continue
         while True:
             scan = _scan(buffer)
-            yield from _decode(buffer, scan, decoder, resume, struct, sink)
+            end = scan.closed if scan.closed is not None else (scan.ends[-1] if scan.ends else 0)
+            if run := buffer[:end].strip(_BETWEEN):
+                yield run
             if scan.closed is not None:
                 tail = buffer[scan.closed :]
                 if array is not None and tail.startswith(b"]"):
@@ -84,14 +109,14 @@ def records(
                     continue
                 buffer, skipping = tail[-512:], True
                 break
-            buffer = (buffer[scan.ends[-1] :] if scan.ends else buffer).lstrip(_BETWEEN)
+            buffer = buffer[end:].lstrip(_BETWEEN)
             if not last and len(buffer) <= RESYNC_AFTER:
                 break
             if not buffer:
                 break
             *lost, rest = resume.split(buffer)
             if lost:  # a quotation mark or a bracket is missing: cut where elements begin
-                yield from _each(lost, resume, struct, sink)
+                yield from map(Lost, lost)
                 buffer = rest
                 continue
             if len(buffer) > ELEMENT_MAX:
@@ -100,6 +125,10 @@ def records(
             break
     if not skipping:
         sink.quarantine("truncated")
+
+
+def _resume(anchor: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb",\s*(?=\{\s*(?:" + anchor + rb")\s*:)")
 
 
 def _tables() -> tuple[Any, Any]:
@@ -146,28 +175,30 @@ def _scan(buffer: bytes) -> _Scan:
     return _Scan(starts.tolist(), ends.tolist(), closed, int(depth.max()) if depth.size else 0)
 
 
-def _decode(
-    buffer: bytes, scan: _Scan, decoder: Any, resume: re.Pattern[bytes], struct: Any, sink: Sink
-) -> Iterator[list[Any]]:
-    end = scan.closed if scan.closed is not None else (scan.ends[-1] if scan.ends else 0)
-    run = buffer[:end].strip(_BETWEEN)
-    if not run:
-        return
-    if scan.deepest <= DEPTH_MAX:
+class Decoder:
+    """Decodes runs of elements into Structs; what does not decode is tried element by element."""
+
+    def __init__(self, struct: Any, anchor: bytes) -> None:
+        self._struct, self._resume = struct, _resume(anchor)
+        self._decode = msgspec.json.Decoder(list[struct]).decode
+
+    def __call__(self, run: bytes, sink: Sink) -> Iterator[list[Any]]:
         try:
-            yield decoder.decode(b"[" + run + b"]")
+            yield self._decode(b"[" + run + b"]")
             return
         except _MALFORMED:
-            sink.retried += 1  # some element of the run is broken: find out which
-    elements, previous = [], 0
-    for start, stop in zip(scan.starts, scan.ends, strict=True):
-        if buffer[previous:start].strip(_BETWEEN):
-            sink.quarantine("not an object")
-        previous = stop
-        elements.append(buffer[start:stop])
-    if buffer[previous:end].strip(_BETWEEN):
-        sink.quarantine("not an object")
-    yield from _each(elements, resume, struct, sink)
+            scan = _scan(run)  # some element of the run is broken: find out which
+        elements, previous = [], 0
+        for start, stop in [*zip(scan.starts, scan.ends, strict=True), (len(run), len(run))]:
+            if between := run[previous:start].strip(_BETWEEN):
+                if between.startswith(b"{"):
+                    elements.append(between)  # its end is lost
+                else:
+                    sink.quarantine("not an object")
+            previous = stop
+            if start < stop:
+                elements.append(run[start:stop])
+        yield from _each(elements, self._resume, self._struct, sink)
 
 
 def _each(elements: list[bytes], resume: re.Pattern[bytes], struct: Any, sink: Sink) -> Iterator[list[Any]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
-from itertools import chain
+from typing import BinaryIO
 
-from forge_core.archives import Archive, Member
 from forge_core.sources.base import Batch, Sink
-from forge_core.sources.encoding import chunks
+from forge_core.sources.encoding import CHUNK, as_utf8, chunks
 
 _HTML = re.compile(
     rb'<div class="outer-cell[^>]*>\s*<div class="mdl-grid">\s*<div class="header-cell[^>]*>\s*'
@@ -30,12 +29,21 @@ def first_header(head: bytes) -> str | None:
     return unescape(match[1].decode("utf-8", "replace")).strip() if match else None
 
 
-def read_activities(archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
-    """The rows of a member of either layout."""
-    from forge_core.sources.activity_html import read_html
-    from forge_core.sources.activity_json import read_json
+def split_activities(stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
+    """Parts of a member of either layout."""
+    from forge_core.sources.activity_html import split_html
+    from forge_core.sources.activity_json import ANCHOR
+    from forge_core.sources.json_stream import parts
 
-    with archive.open(member) as stream:
-        pieces = chunks(stream)
-        first = next(pieces, b"")
-        yield from (read_json if _JSON.match(first) else read_html)(chain([first], pieces), sink)
+    first = stream.read(CHUNK)
+    if _JSON.match(as_utf8(first)):
+        return parts(stream, sink, None, ANCHOR, first)
+    return split_html(chunks(stream, first=first), sink)
+
+
+def parse_activities(part: bytes, sink: Sink) -> Iterator[Batch]:
+    """The rows of a part of either layout."""
+    from forge_core.sources.activity_html import MARK, parse_html
+    from forge_core.sources.activity_json import parse_json
+
+    return (parse_html if part.startswith(MARK) else parse_json)(part, sink)

@@ -15,6 +15,7 @@ from typing import Any
 from forge_core.archives import Archive, Member
 from forge_core.sources.base import Batch, Context, Format, Head
 from forge_core.sources.movielens_layouts import Atomic, Sequential
+from forge_core.sources.options import Options
 
 _NAME = re.compile(r"[^a-z0-9-]+")
 _INTER = re.compile(rb"user_id:token\titem_id:token\trating:float\ttimestamp:float\r?\n")
@@ -36,7 +37,7 @@ class MovieLens:
         ),
     )  # fmt: skip
 
-    def claim(self, heads: Mapping[str, Head]) -> Sequence[str]:
+    def claim(self, heads: Mapping[str, Head], options: Options) -> Sequence[str]:
         layout = _layout({name: head.data for name, head in heads.items()})
         return [name for name in layout.values() if name] if layout else ()
 

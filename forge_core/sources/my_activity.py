@@ -6,14 +6,14 @@ The products have many activities that are no event of the contract; those are p
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import BinaryIO
 
-from forge_core.archives import Archive, Member
 from forge_core.sources.activity import is_youtube
-from forge_core.sources.base import Batch, Format, MemberReader, Sink
-from forge_core.sources.layout import first_header, read_activities
+from forge_core.sources.base import Batch, Format, Sink, SplitReader
+from forge_core.sources.layout import first_header, parse_activities, split_activities
 
 
-class MyActivity(MemberReader):
+class MyActivity(SplitReader):
     name = "my_activity"
     formats = (
         Format("My Activity", "JSON", ("search", "browse"), "MyActivity.json of Search, Chrome and others"),
@@ -24,8 +24,11 @@ class MyActivity(MemberReader):
         header = first_header(head)
         return header is not None and not is_youtube(header)
 
-    def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
-        return read_activities(archive, member, sink)
+    def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
+        return split_activities(stream, sink)
+
+    def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
+        return parse_activities(part, sink)
 
 
 READER = MyActivity()

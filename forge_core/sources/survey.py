@@ -11,6 +11,7 @@ from forge_core.archives import Archive, Member, MemberError, check_nesting, is_
 from forge_core.errors import UsageError
 from forge_core.sources.base import HEAD, Head, Reader
 from forge_core.sources.encoding import as_utf8
+from forge_core.sources.options import Options
 
 SYNTHETIC = "forge-synthetic.json"  # our generator marks its archives with it
 CELL = b'<div class="outer-cell'
@@ -55,14 +56,14 @@ class Survey:
         }
 
 
-def survey_with(readers: Sequence[Reader], archive: Archive, subject: str | None) -> Survey:
+def survey_with(readers: Sequence[Reader], archive: Archive, subject: str | None, options: Options) -> Survey:
     """The survey of ``archive`` with these readers."""
     found = Survey(quarantined=list(archive.quarantined))
     heads = _heads(archive, found)
     taken: dict[str, str] = {}
     systems, populations = set(), set()
     for reader in readers:
-        names = [name for name in reader.claim(heads) if name not in taken]
+        names = [name for name in reader.claim(heads, options) if name not in taken]
         if not names:
             continue
         taken |= dict.fromkeys(names, reader.name)

@@ -7,14 +7,14 @@ id left and is set aside as "no item".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import BinaryIO
 
-from forge_core.archives import Archive, Member
 from forge_core.sources.activity import is_youtube
-from forge_core.sources.base import Batch, Format, MemberReader, Sink
-from forge_core.sources.layout import first_header, read_activities
+from forge_core.sources.base import Batch, Format, Sink, SplitReader
+from forge_core.sources.layout import first_header, parse_activities, split_activities
 
 
-class YouTube(MemberReader):
+class YouTube(SplitReader):
     name = "youtube"
     formats = (
         Format("watch history", "JSON", ("watch",), "watch-history.json, also My Activity of YouTube"),
@@ -27,8 +27,11 @@ class YouTube(MemberReader):
         header = first_header(head)
         return header is not None and is_youtube(header)
 
-    def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
-        return read_activities(archive, member, sink)
+    def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
+        return split_activities(stream, sink)
+
+    def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
+        return parse_activities(part, sink)
 
 
 READER = YouTube()

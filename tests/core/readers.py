@@ -13,7 +13,7 @@ import pytest
 from forge_core import identity
 from forge_core.archives import open_archive
 from forge_core.events import arrow_schema
-from forge_core.sources import ReadReport, Survey, read, survey
+from forge_core.sources import Options, ReadReport, Survey, read, survey
 
 DATA = Path(os.environ.get("FORGE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
@@ -52,12 +52,12 @@ class Outcome:
         return found
 
 
-def read_all(path: Path, subject: str | None = None) -> Outcome:
+def read_all(path: Path, subject: str | None = None, options: Options = Options()) -> Outcome:  # noqa: B008
     report = ReadReport()
     rows: dict[str, list[dict[str, Any]]] = {}
     with open_archive(path) as archive:
-        found = survey(archive, subject)
-        for batch in read(archive, found, subject, report):
+        found = survey(archive, subject, options)
+        for batch in read(archive, found, subject, report, options):
             assert batch.rows.schema == arrow_schema(batch.kind)
             batch.rows.validate(full=True)
             for row in batch.rows.to_pylist():
@@ -66,6 +66,7 @@ def read_all(path: Path, subject: str | None = None) -> Outcome:
                 assert ":" in row["item"][2:] or ":" in row["item"]
                 assert row["time"] is not None or row["time_flag"]
                 rows.setdefault(batch.kind, []).append(row)
+    assert not [m for m in report.members.values() if m.reason.startswith("FORGE-READER")]
     return Outcome(found, report, rows)
 
 

@@ -107,9 +107,8 @@ def test_F_P1_a_truncated_history_keeps_what_came(tmp_path):
 
 MEMORY = """
 import io, sys, time
+from forge_core.sources import reader_named
 from forge_core.sources.base import MemberReport, Sink
-from forge_core.sources.encoding import chunks
-from forge_core.sources.{module} import {function} as read
 
 class Endless(io.RawIOBase):
     def __init__(self, first, filler, count):
@@ -124,27 +123,29 @@ report = MemberReport("m")
 first, filler = {first!r}.encode(), {filler!r}.encode()
 filler = filler * ((1 << 20) // len(filler))
 started = time.monotonic()
-rows = sum(b.rows.num_rows for b in read(chunks(Endless(first, filler, {count})), Sink(report, "me")))
+reader, sink = reader_named("youtube"), Sink(report, "me")
+parts = reader.split(Endless(first, filler, {count}), sink)
+rows = sum(batch.rows.num_rows for part in parts for batch in reader.parse(part, sink))
 peak = [l for l in open("/proc/self/status") if l.startswith("VmHWM")][0].split()[1]
 print(rows, sum(report.quarantined.values()), peak, time.monotonic() - started)
 """
 
 
 @pytest.mark.parametrize(
-    ("module", "function", "first", "filler"),
+    ("first", "filler"),
     [
-        ("activity_json", "read_json", "[" + BEFORE + ',{"header":"', "a"),
-        ("activity_json", "read_json", "[" + BEFORE + ',{"header":', "["),
-        ("activity_json", "read_json", "[" + BEFORE + ',{"header":', '{"a":'),
-        ("activity_json", "read_json", "[" + BEFORE + ",", "\\\\"),
-        ("activity_html", "read_html", page(cell(1))[:-20] + cell(2)[:400], "<b>"),
-        ("activity_html", "read_html", page(cell(1))[:-20] + '<div class="outer-cell', "x"),
+        ("[" + BEFORE + ',{"header":"', "a"),
+        ("[" + BEFORE + ',{"header":', "["),
+        ("[" + BEFORE + ',{"header":', '{"a":'),
+        ("[" + BEFORE + ",", "\\\\"),
+        (page(cell(1))[:-20] + cell(2)[:400], "<b>"),
+        (page(cell(1))[:-20] + '<div class="outer-cell', "x"),
     ],
     ids=["one string", "open brackets", "open braces", "backslashes", "open tags", "one attribute"],
 )
-def test_F_P1_F_P5_memory_and_time_are_bounded_however_long_one_line_is(module, function, first, filler):
+def test_F_P1_F_P5_memory_and_time_are_bounded_however_long_one_line_is(first, filler):
     """300 MB of one line here; nothing is kept beyond the limit of one record, so 10 GB need no more."""
-    code = MEMORY.format(module=module, function=function, first=first, filler=filler, count=300)
+    code = MEMORY.format(first=first, filler=filler, count=300)
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rows, quarantined, peak, seconds = done.stdout.split()

@@ -1,0 +1,54 @@
+"""Where reading stops: limits on records, rules and windows, and the mappings of tables of one's own.
+
+All of it can be set in ``forge.yaml`` under ``reading:``; the defaults stand in docs/sources.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MiB = 2**20
+
+
+def limit(default: Any, about: str) -> Any:
+    return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True)
+class TableMapping:
+    """How a CSV or JSONL file of one's own becomes events: ``reading.mappings`` in forge.yaml.
+
+    ``columns`` maps columns of the contract (with ``item`` and ``time``) to those of the file. A file is
+    recognised by having all of them.
+    """
+
+    name: str
+    kind: str
+    columns: Mapping[str, str]
+    constants: Mapping[str, str] = field(default_factory=dict)  # columns with one value for all rows
+    time_format: str | None = None  # strptime; unset: ISO 8601 or a number since 1970
+    zone: str | None = None  # IANA name, for times without one
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a reader may take, and how far it looks."""
+
+    part_bytes: int = limit(8 * MiB, "a file longer than this is read in parts, on all cores")
+    part_seconds: float = limit(60.0, "a part that takes longer is set aside")
+    text_chars: int = limit(1_000_000, "text of a message or document; what is longer is cut there")
+    message_bytes: int = limit(32 * MiB, "a mail; the text parts of a longer one are not read")
+    document_bytes: int = limit(64 * MiB, "a document; a longer one is set aside")
+    database_bytes: int = limit(256 * MiB, "a browser's database inside an archive, which is held in memory")
+    calendar_years_back: int = limit(10, "recurrences are expanded from so long ago")
+    calendar_years_ahead: int = limit(1, "and until so far ahead")
+    calendar_occurrences: int = limit(5_000, "of one recurring entry")
+    calendar_rule_seconds: float = limit(2.0, "one recurrence rule may take; then it is set aside")
+    csv_columns: int = limit(10_000, "a table with more columns is set aside")
+    line_bytes: int = limit(MiB, "a line of a log or table; a longer one is set aside")
+    mappings: tuple[TableMapping, ...] = limit((), "tables of one's own")
+
+
+DEFAULTS = Options()

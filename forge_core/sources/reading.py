@@ -1,0 +1,247 @@
+"""From claimed members to rows, part by part: in this process, or on all cores for an export of some size.
+
+A part is a piece of work that is whole in itself: a member, a piece of a long one, or the members that a
+reader must see together. Whoever loads parts can keep note of them and need not have them read again.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from forge_core.archives import Archive, Member, MemberError
+from forge_core.errors import ForgeError
+from forge_core.sources.base import Batch, Context, MemberReader, MemberReport, ReadReport, Sink, SplitReader
+from forge_core.sources.options import DEFAULTS, MiB, Options
+from forge_core.sources.survey import Survey
+
+PARALLEL_FROM = 16 * MiB  # bytes of claimed members; below, starting processes takes longer than reading
+WHOLE_MAX = 64 * MiB  # a longer member that cannot be split is read as a stream, here
+REST = -1  # number of the part that holds what cutting a member into parts dropped
+
+
+@dataclass
+class Part:
+    """Rows of one part. ``reports`` is about this part alone, and complete when ``batches`` is exhausted."""
+
+    reader: str
+    member: str
+    number: int
+    bytes: int
+    batches: Iterable[Batch]
+    reports: list[MemberReport]
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.member, self.number
+
+
+@dataclass(frozen=True)
+class Work:
+    """A part that another process can do: a whole member, or a piece of one that is split."""
+
+    reader: str
+    member: str
+    number: int
+    whole: bool
+    subject: str
+    data: bytes
+
+
+Done = Callable[[tuple[str, int]], bool]
+
+
+def parts(
+    archive: Archive,
+    survey: Survey,
+    subject: str | None = None,
+    options: Options = DEFAULTS,
+    done: Done = lambda key: False,
+    workers: int = 0,
+) -> Iterator[Part]:
+    """All parts of what the survey claimed, but those that are ``done``; in any order with workers.
+
+    Rows belong to ``subject``, else to whom the survey named; public cohorts bring their own subjects.
+    """
+    whom = subject or survey.subject
+    work = _work(archive, survey, whom, options, done)
+    size = {member.name: member.size for member in archive.members}
+    total = sum(size[name] for claim in survey.claims for name in claim.members)
+    if workers > 1 and total >= PARALLEL_FROM:
+        from forge_core.sources.workers import Workers
+
+        with Workers(workers, options) as crew:
+            yield from crew.map(work)
+    else:
+        yield from (_here(one, options) if isinstance(one, Work) else one for one in work)
+
+
+def read(
+    archive: Archive,
+    survey: Survey,
+    subject: str | None = None,
+    report: ReadReport | None = None,
+    options: Options = DEFAULTS,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """The rows of all members that a reader claimed, in batches; what became of each is in ``report``."""
+    report = report if report is not None else ReadReport()
+    begin(report, survey)
+    for part in parts(archive, survey, subject, options, workers=workers):
+        yield from part.batches
+        report.add(part.reports)
+    settle(report, survey)
+
+
+def begin(report: ReadReport, survey: Survey) -> None:
+    """Members that no reader takes, with the reason."""
+    for status, members in (("skipped", survey.skipped), ("quarantined", survey.quarantined)):
+        for name, reason in members:
+            member = report.member(name)
+            member.status, member.reason = status, reason
+
+
+def settle(report: ReadReport, survey: Survey) -> None:
+    """A member of which nothing could be read is set aside as a whole."""
+    from forge_core.sources import reader_named
+
+    for claim in survey.claims:
+        if isinstance(reader_named(claim.reader), MemberReader):
+            for name in claim.members:
+                member = report.member(name, claim.reader)
+                if member.status == "imported" and not member.rows and member.quarantined:
+                    member.status, member.reason = "quarantined", "no record in it could be read"
+
+
+def _work(
+    archive: Archive, survey: Survey, subject: str, options: Options, done: Done
+) -> Iterator[Part | Work]:
+    """What there is to do, in the order of the archive."""
+    from forge_core.sources import reader_named
+
+    by_name = {member.name: member for member in archive.members}
+    alone: list[tuple[Member, MemberReader]] = []
+    for claim in survey.claims:
+        reader = reader_named(claim.reader)
+        members = [by_name[name] for name in claim.members]
+        if isinstance(reader, MemberReader) and type(reader).read is MemberReader.read:
+            alone += [(member, reader) for member in members]
+        elif not done((members[0].name, 0)):
+            report = ReadReport()
+            batches = collected(reader.read(archive, members, Context(subject, report, options)))
+            size = sum(member.size for member in members)
+            yield _Together(claim.reader, members[0].name, 0, size, batches, report).part()
+    order = {member.name: place for place, member in enumerate(archive.members)}
+    for member, reader in sorted(alone, key=lambda pair: order[pair[0].name]):
+        if isinstance(reader, SplitReader):
+            yield from _pieces(archive, member, reader, subject, options, done)
+        elif not done((member.name, 0)):
+            if member.size > WHOLE_MAX:
+                yield _stream(archive, member, reader, subject, options)
+                continue
+            try:
+                with archive.open(member) as stream:
+                    data = stream.read()
+            except MemberError as error:
+                yield Part(reader.name, member.name, 0, member.size, (), [_damaged(member, reader, error)])
+            else:
+                yield Work(reader.name, member.name, 0, True, subject, data)
+
+
+def _pieces(
+    archive: Archive, member: Member, reader: SplitReader, subject: str, options: Options, done: Done
+) -> Iterator[Part | Work]:
+    report = MemberReport(member.name, reader.name)
+    number = 0
+    try:
+        with archive.open(member) as stream:
+            for number, piece in enumerate(reader.split(stream, Sink(report, subject, options))):
+                if not done((member.name, number)):
+                    yield Work(reader.name, member.name, number, False, subject, piece)
+    except MemberError as error:
+        report = _damaged(member, reader, error)
+    yield Part(reader.name, member.name, REST, 0, (), [report])
+
+
+def _stream(archive: Archive, member: Member, reader: MemberReader, subject: str, options: Options) -> Part:
+    report = MemberReport(member.name, reader.name)
+    batches = collected(
+        shielded(report, lambda: reader.rows(archive, member, Sink(report, subject, options)))
+    )
+    return Part(reader.name, member.name, 0, member.size, batches, [report])
+
+
+def _here(work: Work, options: Options) -> Part:
+    """Do the work in this process, when its batches are asked for."""
+    report = MemberReport(work.member, work.reader)
+    batches = collected(do(work, report, options))
+    return Part(work.reader, work.member, work.number, len(work.data), batches, [report])
+
+
+def do(work: Work, report: MemberReport, options: Options) -> Iterator[Batch]:
+    """The rows of one part, from its bytes alone."""
+    from forge_core.archives.memory import MemoryArchive
+    from forge_core.sources import reader_named
+
+    reader: Any = reader_named(work.reader)
+    sink = Sink(report, work.subject, options)
+    sink.part = work.number
+    if work.whole:
+        archive = MemoryArchive({work.member: work.data})
+        return shielded(report, lambda: reader.rows(archive, archive.members[0], sink))
+    return shielded(report, lambda: reader.parse(work.data, sink))
+
+
+def shielded(report: MemberReport, read: Callable[[], Iterator[Batch]]) -> Iterator[Batch]:
+    """Pass batches on; a member that is damaged, or that a reader stumbles over, is set aside and named."""
+    try:
+        yield from read()
+    except MemberError as error:
+        report.status, report.reason = "quarantined", f"{error.code}: {error.what}"
+    except (ForgeError, OSError):
+        raise
+    except Exception as error:  # a fault of ours: this member is lost, the others are not
+        report.status = "quarantined"
+        report.reason = f"FORGE-READER-FAILED: {type(error).__name__} in reader {report.reader}."
+
+
+def collected(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Make each batch with the cyclic collector off: rows hold no cycles, looking for them costs a third."""
+    while True:
+        was_on = gc.isenabled()
+        gc.disable()
+        try:
+            batch = next(batches, None)
+        finally:
+            if was_on:
+                gc.enable()
+        if batch is None:
+            return
+        yield batch
+
+
+@dataclass
+class _Together:
+    """A part of several members, whose reports come to be while it is read."""
+
+    reader: str
+    member: str
+    number: int
+    bytes: int
+    batches: Iterator[Batch]
+    report: ReadReport
+
+    def part(self) -> Part:
+        reports: list[MemberReport] = []
+
+        def batches() -> Iterator[Batch]:
+            yield from self.batches
+            reports.extend(self.report.members.values())
+
+        return Part(self.reader, self.member, self.number, self.bytes, batches(), reports)
+
+
+def _damaged(member: Member, reader: MemberReader, error: MemberError) -> MemberReport:
+    return MemberReport(member.name, reader.name, "quarantined", f"{error.code}: {error.what}")
