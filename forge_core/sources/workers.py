@@ -6,8 +6,6 @@ gives back Arrow. It reads what strangers wrote, so nothing it answers is unpick
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +20,7 @@ from typing import Any
 import msgspec
 
 from forge_core.sources.base import Batch, MemberReport
+from forge_core.sources.child import start
 from forge_core.sources.options import Options
 from forge_core.sources.reading import Part, Work, do
 
@@ -89,15 +88,7 @@ class Workers:
         return worker if len(worker.at_work) < AHEAD else None
 
     def _start(self) -> _Worker:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-            )
-        connection = Connection(ours.detach())
+        process, connection = start(__name__)
         connection.send_bytes(msgspec.json.encode(self.options))
         return _Worker(process, connection, [])
 
