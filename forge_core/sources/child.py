@@ -26,6 +26,7 @@ def start(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes], Connec
             [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # a traceback may quote what was read
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
     return process, Connection(ours.detach())

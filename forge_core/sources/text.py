@@ -9,6 +9,7 @@ from forge_core.sources.encoding import encoding_of
 
 TAGS_MAX = 100_000  # a page with more is not parsed: its tags are blanked
 HTML_MAX = 16 << 20
+GUESSABLE = 64  # bytes; of fewer, a guess at the encoding is a throw of dice
 _DROP = ["script", "style", "template", "iframe", "object", "embed", "noscript", "svg", "head", "title"]
 _BLOCKS = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|/table|hr|/blockquote|/pre)\b[^>]*>", re.I)
 _TAG = re.compile(r"<[^<>]{0,4096}>")
@@ -29,10 +30,12 @@ def decode(data: bytes, declared: str | None = None) -> str:
             return data.decode(name)
         except (LookupError, UnicodeError, ValueError):  # an unknown name, or bytes that are not of it
             continue
+    if len(data) < GUESSABLE:
+        return data.decode("cp1252", "replace")
     from charset_normalizer import from_bytes
 
     best = from_bytes(data[: 1 << 16]).best()
-    return data.decode(best.encoding if best else "latin-1", "replace")
+    return data.decode(best.encoding if best else "cp1252", "replace")
 
 
 def html_text(page: str) -> str:
