@@ -277,6 +277,18 @@ class Sink:
             if table.values:
                 yield self._batch(table)
 
+    def batch(self, kind: str, source: str, columns: Mapping[str, Any], count: int) -> Batch:
+        """A batch of ``count`` rows at once, for readers that work in columns.
+
+        A column is an Arrow array or a sequence; ``time`` is microseconds since 1970, what is left out is null.
+        """
+        names = tuple(column.name for column in reader_columns(kind))
+        if unknown := set(columns) - set(names):
+            raise KeyError(f"{kind} has no column {', '.join(sorted(unknown))}")
+        rows = arrow_rows(kind, columns, count, self.subject)
+        self.report.rows[kind] += count
+        return Batch(kind, source, self.report.member, rows)
+
     def _batch(self, table: Table) -> Batch:
         values, table.values = table.values, []
         labels, table.labels = table.labels, []
@@ -302,26 +314,33 @@ class Table:
 
 def to_arrow(kind: str, names: Sequence[str], values: list[tuple[Any, ...]], subject: str) -> pa.RecordBatch:
     """Rows as Arrow, in the contract's types, free of what PostgreSQL or UTF-8 refuse."""
+    by_name = dict(zip(names, zip(*values, strict=True), strict=True))
+    return arrow_rows(kind, by_name, len(values), subject)
+
+
+def arrow_rows(kind: str, columns: Mapping[str, Any], count: int, subject: str) -> pa.RecordBatch:
+    """Columns as Arrow, as ``to_arrow`` makes them of rows; those left out are null."""
     import pyarrow as pa
 
-    schema, count = arrow_schema(kind), len(values)
-    by_name = dict(zip(names, zip(*values, strict=True), strict=True))
+    schema = arrow_schema(kind)
     arrays = []
     for column in reader_columns(kind):
-        wanted = schema.field(column.name).type
+        wanted, values = schema.field(column.name).type, columns.get(column.name)
         if column.name == "subject":
             array = pa.repeat(pa.scalar(subject, wanted), count)
+        elif values is None:
+            array = pa.nulls(count, wanted)
         elif column.type == "text":
-            array = texts(by_name[column.name])
+            array = texts(values)
         elif column.type == "time":
-            array = pa.array(by_name[column.name], pa.int64()).cast(wanted)
+            array = pa.array(values, pa.int64()).cast(wanted)
         else:
-            array = pa.array(by_name[column.name], wanted)
+            array = pa.array(values, wanted)
         arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def texts(values: Sequence[str | None]) -> pa.Array:
+def texts(values: Sequence[str | None] | pa.Array) -> pa.Array:
     """A text column without NUL characters and lone surrogates, checked in bulk, mended one by one."""
     import pyarrow as pa
     import pyarrow.compute as pc
