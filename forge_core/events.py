@@ -36,7 +36,7 @@ class TimeFlag(StrEnum):
     UNKNOWN = "unknown"  # no time in the export; ``sequence`` keeps the order
     NO_ZONE = "no_zone"  # a local time without zone, read as UTC
     UNKNOWN_ZONE = "unknown_zone"  # a zone name that no table knows, read as UTC
-    IMPLAUSIBLE = "implausible"  # before 1970-01-02 or in the future: set to unknown
+    IMPLAUSIBLE = "implausible"  # before 1970-01-02, or in the future of what is not planned: set to unknown
     LEAP_SECOND = "leap_second"  # second 60, read as second 59
 
 
@@ -71,7 +71,11 @@ class Kind:
     about: str
     item: str
     columns: tuple[Column, ...]
+    planned: bool = False  # its times may lie ahead
 
+
+# Nothing is planned for longer than this; what says so is a mistake.
+PLANNED_UNTIL = "2100-01-01"
 
 # What a reader yields for every kind. ``subject`` is null where the archive's subject applies.
 READ_COLUMNS = (
@@ -168,6 +172,7 @@ KINDS: dict[str, Kind] = {
                 Column("organizer", "text", "who invited", _C),
                 Column("attendees", "texts", "who was invited", _C),
             ),
+            planned=True,
         ),
         Kind(
             "place",
@@ -268,11 +273,12 @@ def violations(kind: str) -> dict[str, str]:
     """SQL conditions that no stored row may meet, by name: the structure check counts them."""
     flags = ", ".join(f"'{flag.value}'" for flag in TimeFlag)
     rules = {f"{c.name}_missing": f"{c.name} is null" for c in columns(kind) if c.required}
+    latest = f"timestamptz '{PLANNED_UNTIL}Z'" if KINDS[kind].planned else "now() + interval '2 days'"
     return rules | {
         "item_without_namespace": "position(':' in item) < 2",
         "time_missing_without_flag": "time is null and time_flag is null",
         "unknown_time_flag": f"time_flag is not null and time_flag not in ({flags})",
-        "time_in_the_future": "time > now() + interval '2 days'",
+        "time_in_the_future": f"time > {latest}",
         "time_before_1970": "time < '1970-01-02Z'",
     }
 

@@ -39,16 +39,15 @@ def identity_expression(kind: str) -> str:
     )
 
 
-def select(kind: str, staging: str) -> str:
-    """SELECT of ``event_id``, ``source`` and all reader columns of ``kind``, each event once.
+def chosen(kind: str, staging: str) -> str:
+    """SELECT of ``event_id`` and the ``ctid`` in ``staging`` of the row that stands for it, each event once.
 
-    ``staging`` is a table of one export with the reader's columns, ``member`` and ``source``. Of equal
-    events from several files the one with the finest time stays. Drop the rows of members whose report
-    says ``quarantined`` from ``staging`` first.
+    ``staging`` is a table of one export with the reader's columns and ``member``. Of equal events from several
+    files the one with the finest time stays. Drop the rows of members whose report says ``quarantined`` from
+    ``staging`` first. Only what orders the rows is sorted, never texts.
     """
-    names = ", ".join(("source", *(column.name for column in reader_columns(kind))))
     return (
-        f"select distinct on (event_id) event_id, {names} from "
-        f"(select {identity_expression(kind)} as event_id, member, {names} from {staging}) as numbered "
-        "order by event_id, time desc nulls last, member, sequence"
+        "select distinct on (event_id) event_id, place from"
+        f" (select {identity_expression(kind)} as event_id, ctid as place, member, time, sequence"
+        f" from {staging}) numbered order by event_id, time desc nulls last, member, sequence"
     )

@@ -16,8 +16,10 @@ from forge_core.errors import ForgeError, UsageError
 from forge_resources.postgres import Database
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from forge_core.archives import Limits
-    from forge_core.sources import MemberReport
+    from forge_core.sources import MemberReport, Options
 
 PARTITION_KEY = re.compile(r"[a-z0-9]{1,24}-[0-9a-f]{12}")
 
@@ -39,17 +41,25 @@ class Export:
 class Exports:
     """The registry ``forge.exports`` and the folder ``FORGE_HOME/exports``."""
 
-    def __init__(self, database: Database, home: Path, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        home: Path,
+        limits: Limits | None = None,
+        options: Options | None = None,
+    ) -> None:
         from forge_core.archives import Limits
+        from forge_core.sources import Options
 
-        self.database, self.folder, self.limits = database, Path(home) / "exports", limits or Limits()
+        self.database, self.folder = database, Path(home) / "exports"
+        self.limits, self.options = limits or Limits(), options or Options()
 
     def register(self, path: Path, subject: str | None = None) -> Export:
         """Check an archive, keep a copy, guard the population; the same archive again is the same export."""
         from forge_core import archives, sources
 
         with archives.open_archive(path, self.limits) as archive:
-            found = sources.survey(archive, subject)
+            found = sources.survey(archive, subject, self.options)
         if not found.claims:
             raise UsageError(
                 "FORGE-EXPORT-NOTHING-KNOWN",
@@ -126,10 +136,13 @@ class Exports:
         """Forget those exports and delete their copies; their rows are the database's to erase."""
         if subject is None and source is None:
             raise ValueError("erase needs a subject or a source")
+        from forge_resources import staging
+
         found = self.find(subject, source)
         kept = {e.path for e in self.all()} - {e.path for e in found}
         for export in found:
             with self.database.transaction() as connection:
+                staging.drop(connection, export.partition)
                 for table in ("members", "publications", "exports"):
                     connection.execute(f"delete from forge.{table} where partition = %s", (export.partition,))
             if export.path not in kept:
@@ -144,7 +157,7 @@ class Exports:
                 (error.code, f"{error.what} {error.why}".strip(), partition),
             )
 
-    def record_members(self, partition: str, members: Sequence[MemberReport]) -> None:
+    def record_members(self, connection: Connection, partition: str, members: Sequence[MemberReport]) -> None:
         """Each member's outcome: imported, skipped or quarantined, how much of it and why."""
         rows = []
         for m in members:
@@ -153,7 +166,7 @@ class Exports:
                 reasons[m.reason] = reasons.get(m.reason, 0)
             counts = (sum(m.rows.values()), sum(m.quarantined.values()))
             rows.append((partition, m.member, m.reader, m.status, *counts, json.dumps(reasons)))
-        with self.database.transaction() as connection, connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute("delete from forge.members where partition = %s", (partition,))
             cursor.executemany("insert into forge.members values (%s, %s, %s, %s, %s, %s, %s)", rows)
 

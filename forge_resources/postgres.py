@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     import psycopg
     import pyarrow as pa
 
-SCHEMAS = ("forge", "governance", "raw", "clean", "features", "embeddings", "insights", "reference")
+SCHEMAS = (
+    "forge",
+    "governance",
+    "staging",
+    "raw",
+    "clean",
+    "features",
+    "embeddings",
+    "insights",
+    "reference",
+)
 
 _INTERNAL = """
 create table if not exists forge.home (only_row boolean primary key default true check (only_row),
@@ -31,6 +41,10 @@ create table if not exists forge.publications (partition text, kind text, rows b
 create table if not exists forge.members (partition text, member text, reader text, status text not null,
     rows bigint not null default 0, quarantined bigint not null default 0, reasons jsonb not null default '{}',
     primary key (partition, member));
+create unlogged table if not exists staging.parts (partition text, member text, part int, fingerprint text not null,
+    reports jsonb not null, primary key (partition, member, part));
+create table if not exists reference.event_labels (event_id uuid primary key, kind text not null, export text not null,
+    label text not null);
 create table if not exists forge.versions (asset text primary key, state text not null, data_version text not null,
     code_version text not null, inputs jsonb not null, note text, run_id text,
     built_at timestamptz not null default now());
@@ -62,6 +76,14 @@ class Database:
             raise _failed(type(error).__name__, error.sqlstate) from None
 
     @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock of this name over several transactions; it ends with this process at the latest."""
+        with self.transaction() as connection:
+            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+            connection.commit()  # the lock is the session's: no transaction stays open for its sake
+            yield
+
+    @contextmanager
     def arrow(self) -> Iterator[Any]:
         """An ADBC cursor in one transaction: ``execute``, ``adbc_ingest``, ``fetch_arrow_table``."""
         import adbc_driver_manager as driver
@@ -87,6 +109,24 @@ class Database:
                 for layer in ("raw", "clean"):
                     connection.execute(events.create_table(kind, layer))
                 connection.execute(f"create index if not exists {kind}_export on raw.{kind} (export)")
+            self._add_columns(connection)
+
+    @staticmethod
+    def _add_columns(connection: psycopg.Connection) -> None:
+        """Give tables that an older version made the columns they lack: altering locks, so only those."""
+        there = set(
+            connection.execute(
+                "select table_schema, table_name, column_name from information_schema.columns"
+                " where table_schema in ('raw', 'clean')"
+            )
+        )
+        for kind, declared in events.KINDS.items():
+            for layer in ("raw", "clean"):
+                for column in declared.columns:
+                    if (layer, kind, column.name) not in there:
+                        connection.execute(
+                            f"alter table {layer}.{kind} add column {column.name} {events.TYPES[column.type]}"
+                        )
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple]:
         """All rows of a small query."""

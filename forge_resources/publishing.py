@@ -1,4 +1,4 @@
-"""From a registered export to rows in raw: staged first, published in one transaction, or not at all.
+"""From a registered export to rows in raw: staged part by part, published in one transaction, or not at all.
 
 Publishing the same export again changes nothing. A newer, overlapping export adds only what is new: an
 event belongs to the export it first arrived with.
@@ -7,14 +7,21 @@ event belongs to the export it first arrived with.
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from forge_core import archives, events, identity, sources
 from forge_core.errors import ForgeError
+from forge_core.sources import ReadReport
 from forge_resources.exports import Export, Exports
 from forge_resources.postgres import Database
+from forge_resources.staging import Staging
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 
 @dataclass(frozen=True)
@@ -33,91 +40,134 @@ class Published:
 
     export: Export
     kinds: dict[str, Publication]
-    quarantined: int
+    report: ReadReport = field(default_factory=ReadReport)
+    resumed: int = 0  # parts that an earlier, interrupted run had read
     error: ForgeError | None = None
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Broken records, by reason."""
+        return self.report.total("quarantined")
+
+    @property
+    def quarantined(self) -> int:
+        return sum(self.reasons.values())
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far reading is: bytes as they lie unpacked."""
+
+    bytes: int
+    total: int
+    rows: int
 
 
 def publish(
-    database: Database, exports: Exports, export: Export, progress: Callable[[int], None] = lambda rows: None
+    database: Database,
+    exports: Exports,
+    export: Export,
+    progress: Callable[[Progress], None] = lambda now: None,
+    workers: int | None = None,
 ) -> Published:
-    """Read the export's copy and publish it; a bad archive is recorded as refused and never raises."""
-    report = sources.ReadReport()
-    try:
-        with archives.open_archive(export.path, exports.limits) as archive, database.arrow() as cursor:
-            # two runs of one export wait for each other; the lock ends with the transaction
-            cursor.execute(f"select pg_advisory_xact_lock(hashtextextended('{export.partition}', 0))")
-            cursor.fetchall()
-            survey = sources.survey(archive, export.subject)
-            staged = _stage(cursor, sources.read(archive, survey, export.subject, report), progress)
+    """Read the export's copy and publish it; a bad archive is recorded as refused and never raises.
+
+    Parts are parsed in ``workers`` processes (default: one per core) while earlier ones are loaded.
+    """
+    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    # two runs of one export wait for each other
+    with database.lock(f"export {export.partition}"):
+        staging = Staging(database, export.partition, exports.options)
+        try:
+            report, resumed = _stage(staging, exports, export, progress, workers)
+        except ForgeError as error:
+            exports.refuse(export.partition, error)
+            return Published(export, {}, error=error)
+        with database.transaction() as connection:
+            connection.execute("set local work_mem = '128MB'")
             for name in report.broken:  # a damaged member may come to light after some of its rows
-                for kind in staged:
-                    cursor.execute(f"delete from staging_{kind} where member = $1", (name,))
-            kinds = {
-                kind: _publish_kind(cursor, kind, export.partition, kind in staged) for kind in events.KINDS
-            }
-            cursor.execute(
-                "update forge.exports set status = 'published', code = null, reason = null, published_at = now()"
-                f" where partition = '{export.partition}'"
+                for kind in staging.kinds:
+                    connection.execute(f"delete from {staging.table(kind)} where member = %s", (name,))
+            again = export.status == "published"
+            kinds = {kind: _publish_kind(connection, staging, kind, again) for kind in events.KINDS}
+            connection.execute(
+                "update forge.exports set status = 'published', code = null, reason = null,"
+                " published_at = now() where partition = %s",
+                (export.partition,),
             )
-    except ForgeError as error:
-        exports.refuse(export.partition, error)
-        return Published(export, {}, 0, error)
-    exports.record_members(export.partition, list(report.members.values()))
-    return Published(export, kinds, sum(report.total("quarantined").values()))
+            exports.record_members(connection, export.partition, list(report.members.values()))
+            staging.drop(connection)
+    return Published(export, kinds, report, resumed)
 
 
-def _stage(cursor: Any, batches: Any, progress: Callable[[int], None]) -> set[str]:
-    """Load all batches into temporary tables, one per kind; returns the kinds that came."""
-    import pyarrow as pa
+def _stage(
+    staging: Staging, exports: Exports, export: Export, progress: Callable[[Progress], None], workers: int
+) -> tuple[ReadReport, int]:
+    """Read all parts that are not staged yet; what became of each member, and how many parts were."""
+    report = ReadReport()
+    staging.resume()
+    with archives.open_archive(export.path, exports.limits) as archive:
+        survey = sources.survey(archive, export.subject, exports.options)
+        claimed = {name for claim in survey.claims for name in claim.members}
+        total = sum(member.size for member in archive.members if member.name in claimed)
+        sources.begin(report, survey)
+        for reports in staging.done.values():
+            report.add(reports)
+        parts = sources.parts(
+            archive, survey, export.subject, exports.options, staging.done.__contains__, workers
+        )
+        read = 0
+        for part in staging.load(parts):
+            report.add(part.reports)
+            read += part.bytes
+            progress(Progress(read, total, sum(report.total("rows").values())))
+        sources.settle(report, survey)
+    return report, len(staging.done)
 
-    staged: set[str] = set()
-    rows = 0
-    for batch in batches:
-        name = f"staging_{batch.kind}"
-        if batch.kind not in staged:
-            columns = ", ".join(f"{c.name} {events.TYPES[c.type]}" for c in events.reader_columns(batch.kind))
-            cursor.execute(f"drop table if exists pg_temp.{name}")
-            cursor.execute(f"create temp table {name} (member text, source text, {columns}) on commit drop")
-            staged.add(batch.kind)
-        size = batch.rows.num_rows
-        table = pa.Table.from_batches([batch.rows])
-        table = table.append_column("member", pa.array([batch.member] * size, pa.string()))
-        table = table.append_column("source", pa.array([batch.source] * size, pa.string()))
-        cursor.adbc_ingest(name, table, mode="append", temporary=True)
-        rows += size
-        progress(rows)
-    return staged
 
-
-def _publish_kind(cursor: Any, kind: str, partition: str, staged: bool) -> Publication:
-    """Move one staged kind into raw. ``partition`` has passed ``check_partition_key``, so it may stand in SQL."""
+def _publish_kind(connection: Connection, staging: Staging, kind: str, again: bool) -> Publication:
+    """Move one staged kind into raw; ``again``: it was published before, perhaps by other readers."""
+    partition, staged = staging.partition, kind in staging.kinds
     columns = ", ".join(c.name for c in events.columns(kind) if c.name != "export")
     rows = new = 0
     if staged:
-        cursor.execute(
-            f"create temp table events_{kind} on commit drop as {identity.select(kind, f'staging_{kind}')}"
+        connection.execute(f"analyze {staging.table(kind)}")
+        rows = connection.execute(
+            f"create temp table events_{kind} on commit drop as {identity.chosen(kind, staging.table(kind))}"
+        ).rowcount
+        both = f"{staging.table(kind)} s join events_{kind} e on e.place = s.ctid"
+        new = connection.execute(
+            f"insert into raw.{kind} (export, {columns}) select %s, {columns} from {both}"
+            " on conflict (event_id) do nothing",
+            (partition,),
+        ).rowcount
+        # what a public set says of its events stands beside them, never among their columns
+        connection.execute(
+            "insert into reference.event_labels (event_id, kind, export, label)"
+            f" select event_id, %s, %s, label from {both} where label is not null"
+            " on conflict (event_id) do nothing",
+            (kind, partition),
         )
-        rows = _number(cursor, f"select count(*) from events_{kind}")
-        new = _number(
-            cursor,
-            f"with added as (insert into raw.{kind} (export, {columns}) select '{partition}', {columns}"
-            f" from events_{kind} on conflict (event_id) do nothing returning 1) select count(*) from added",
+    if again:
+        gone = (
+            f"and not exists (select 1 from events_{kind} e where e.event_id = r.event_id)" if staged else ""
         )
-    gone = f"and event_id not in (select event_id from events_{kind})" if staged else ""
-    cursor.execute(f"delete from raw.{kind} where export = '{partition}' {gone}")
-    cursor.execute(
-        f"select count(*)::text, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text"
-        f" from raw.{kind} t where export = '{partition}'"
-    )
-    digest = hashlib.sha256(repr(cursor.fetchall()).encode()).hexdigest()[:16]
-    cursor.execute(
-        f"insert into forge.publications values ('{partition}', '{kind}', {rows}, {new}, '{digest}')"
+        connection.execute(f"delete from raw.{kind} r where export = %s {gone}", (partition,))
+    digest = _digest(connection, kind, partition)
+    connection.execute(
+        "insert into forge.publications (partition, kind, rows, new_rows, digest) values (%s, %s, %s, %s, %s)"
         " on conflict (partition, kind) do update set rows = excluded.rows, new_rows = excluded.new_rows,"
-        " digest = excluded.digest, published_at = now()"
+        " digest = excluded.digest, published_at = now()",
+        (partition, kind, rows, new, digest),
     )
     return Publication(kind, rows, new, digest)
 
 
-def _number(cursor: Any, query: str) -> int:
-    cursor.execute(query)
-    return int(cursor.fetchall()[0][0])
+def _digest(connection: Connection, kind: str, partition: str) -> str:
+    """A hash of the rows that came with an export, whatever their order."""
+    found = connection.execute(
+        "select count(*)::text, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text"
+        f" from raw.{kind} t where export = %s",
+        (partition,),
+    ).fetchall()
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]

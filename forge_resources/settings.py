@@ -7,9 +7,11 @@ Dagster is imported, so that the command starts fast; a run worker needs nothing
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from forge_core.errors import UsageError
+from forge_core.sources.options import DEFAULTS, Options
 
 FILE = "forge.yaml"
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
@@ -59,6 +62,8 @@ class Settings(BaseSettings):
     archive_max_members: int = setting(200_000, "Refuse archives with more members.", ge=1)
     archive_max_nesting: int = setting(2, "Refuse archives nested deeper.", ge=0)
     archive_free_disk_reserve: float = setting(0.10, "Share of the disk an import leaves free.", ge=0, lt=1)
+    reading: Options = setting(Options(), "Where readers of exports stop: see docs/sources.md.")
+    inbox_wait_s: int = setting(600, "Seconds a set in the inbox waits for a missing part.", ge=0)
     ui_port: int = setting(3000, "Port of the Dagster UI, on loopback.", ge=0, le=65535)
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -83,6 +88,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return Path(os.path.abspath(path.expanduser()))
+
+    @field_validator("reading", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
 
     @field_validator("model_cache_size")
     @classmethod
@@ -111,6 +121,9 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, Any]:
         """Values fit to be printed: passwords masked."""
         values = {field: getattr(self, field) for field in type(self).model_fields}
+        values["reading"] = {
+            k: v for k, v in asdict(self.reading).items() if v != getattr(DEFAULTS, k)
+        } or "(defaults)"
         return {k: mask(str(v)) if isinstance(v, str | Path) else v for k, v in values.items()}
 
     @property
@@ -236,7 +249,13 @@ def mask(text: str) -> str:
     return re.sub(r"(?i)([?&\s](?:password|sslpassword|token|secret)=)[^&\s]*", r"\1***", text)
 
 
+def _text(value: Any) -> str:
+    return json.dumps(asdict(value)) if isinstance(value, Options) else str(value)
+
+
 def _same(raw: Any, value: Any) -> bool:
+    if isinstance(value, Options):
+        return value != DEFAULTS
     if isinstance(value, Path):
         return Path(os.path.abspath(Path(raw).expanduser())) == value
     return str(raw) == str(value) or _number(raw) == value
@@ -252,7 +271,7 @@ def _number(raw: Any) -> Any:
 def as_environment(settings: Settings) -> Mapping[str, str]:
     """The settings a child process needs and cannot find itself: those given as arguments or in a file."""
     return {
-        f"FORGE_{field.upper()}": str(getattr(settings, field))
+        f"FORGE_{field.upper()}": _text(getattr(settings, field))
         for field, origin in settings.origins().items()
         if origin in ("argument", FILE) and getattr(settings, field) is not None
     }

@@ -58,7 +58,7 @@ class Stores:
             max_nesting=s.archive_max_nesting,
             free_disk_reserve=s.archive_free_disk_reserve,
         )
-        return Exports(self.database, s.home, limits)
+        return Exports(self.database, s.home, limits, s.reading)
 
     @cached_property
     def consent(self) -> Consent:

@@ -18,11 +18,11 @@ from functools import cache
 from forge_core.archives import Archive
 from forge_core.sources.base import Batch, Context, Format, Head, MemberReport, Reader, ReadReport
 from forge_core.sources.options import DEFAULTS, Options, TableMapping
-from forge_core.sources.reading import Part, begin, parts, read, settle
+from forge_core.sources.reading import REST, Part, begin, parts, read, settle
 from forge_core.sources.survey import Claim, Survey, survey_with
 
 __all__ = [
-    "Batch", "Claim", "Context", "Format", "Head", "MemberReport", "Options", "Part", "ReadReport", "Reader",
+    "REST", "Batch", "Claim", "Context", "Format", "Head", "MemberReport", "Options", "Part", "ReadReport", "Reader",
     "Survey", "TableMapping", "begin", "catalogue", "parts", "read", "reader_named", "readers", "settle",
     "survey",
 ]  # fmt: skip

@@ -6,8 +6,8 @@ All of it can be set in ``forge.yaml`` under ``reading:``; the defaults stand in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 MiB = 2**20
 
@@ -36,6 +36,8 @@ class TableMapping:
 class Options:
     """What a reader may take, and how far it looks."""
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown limit is a typing error
+
     part_bytes: int = limit(8 * MiB, "a file longer than this is read in parts, on all cores")
     part_seconds: float = limit(60.0, "a part that takes longer is set aside")
     text_chars: int = limit(1_000_000, "text of a message or document; what is longer is cut there")
@@ -49,6 +51,12 @@ class Options:
     csv_columns: int = limit(10_000, "a table with more columns is set aside")
     line_bytes: int = limit(MiB, "a line of a log or table; a longer one is set aside")
     mappings: tuple[TableMapping, ...] = limit((), "tables of one's own")
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, int | float) and value <= 0:
+                raise ValueError(f"{one.name} must be more than 0")
 
 
 DEFAULTS = Options()

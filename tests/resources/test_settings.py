@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forge_core.errors import UsageError
-from forge_resources.settings import load_settings, mask, size_in_bytes
+from forge_resources.settings import as_environment, load_settings, mask, size_in_bytes
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
@@ -122,3 +122,24 @@ def test_sizes() -> None:
     assert (size_in_bytes("2GB"), size_in_bytes("512 MiB"), size_in_bytes("1.5k")) == (2 * 10**9, 2**29, 1500)
     with pytest.raises(ValueError, match="unit"):
         size_in_bytes("lots")
+
+
+def test_limits_of_readers_come_from_the_file_or_as_json_and_reach_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = "{name: taps, kind: place, columns: {time: at, item: gate}}"
+    (tmp_path / "forge.yaml").write_text(f"reading:\n  calendar_years_back: 3\n  mappings: [{mapping}]\n")
+    there = load_settings()
+    assert (there.reading.calendar_years_back, there.reading.mappings[0].columns["item"]) == (3, "gate")
+    assert there.origins()["reading"] == "forge.yaml"
+    (tmp_path / "forge.yaml").unlink()
+    for name, value in as_environment(there).items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().reading == there.reading
+
+
+@pytest.mark.parametrize("wrong", ["{text_chars: 0}", "{no_such_limit: 1}", "{text_chars: many}", "5"])
+def test_a_wrong_limit_is_refused_by_name(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "forge.yaml").write_text(f"reading: {wrong}\n")
+    with pytest.raises(UsageError, match="reading"):
+        load_settings()
