@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from itertools import repeat
 from typing import NamedTuple, cast
 
-from forge_core.events import TimeFlag
+from forge_core.events import PLANNED_UNTIL, TimeFlag
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 # Exports are made on clocks that may run ahead a little; the structure check allows two days.
 AHEAD = DAY
+LATEST_PLAN = int(datetime.fromisoformat(PLANNED_UNTIL).replace(tzinfo=UTC).timestamp()) * SECOND
 
 
 class Moment(NamedTuple):
@@ -62,6 +63,13 @@ def offset(zone: str) -> int | None:
 def plausible(micros: int, zone: str | None = None, flag: str | None = None) -> Moment:
     """The moment, or an unknown one where it lies before 1970-01-02 or in the future."""
     if DAY <= micros <= clock.time_ns() // 1000 + AHEAD:
+        return Moment(micros, zone, flag)
+    return Moment(None, zone, TimeFlag.IMPLAUSIBLE.value)
+
+
+def planned(micros: int, zone: str | None = None, flag: str | None = None) -> Moment:
+    """The moment of something planned, which may lie ahead; unknown before 1970-01-02 and after 2099."""
+    if DAY <= micros <= LATEST_PLAN:
         return Moment(micros, zone, flag)
     return Moment(None, zone, TimeFlag.IMPLAUSIBLE.value)
 
