@@ -5,12 +5,24 @@ Each returns what the picture is and a PNG of a few kilobytes; ``Pictures.show``
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Picture = tuple[str, bytes]  # what it shows, and the PNG
 
 WIDTH = 3.7  # inches at 100 dots: what the value column of an asset's page has room for
 BLUE, GREY, RED = "#4f6bed", "#a0a4b0", "#d1495b"
+
+# a day or week without rows, then from few rows to many
+SHADES = ("#e9ebf1", "#c9d3fb", "#93a6f5", "#4f6bed", "#2f45b8", "#182a7d")
+QUANTILES = (0.25, 0.5, 0.75, 0.95)  # between the shades: of what has rows, whatever the largest day is
+BY_DAY = 3  # calendar years that are drawn by day; a longer life is by week
+YEARS = 40  # rows that one picture has room for; earlier ones are counted in its title
+CELL, COLUMNS, LEFT = 6, 54, 34  # pixels of a cell with its edge, weeks a year can touch, label of a year
+QUIET = "#6b7080"
 
 
 def _draw(alternative: str, paint: Callable[[Any], None], height: float = 2.6) -> Picture:
@@ -104,3 +116,92 @@ def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) ->
         axes.set_title(f"{metric} by group, 95 % intervals", fontsize=8, loc="left")
 
     return _draw("metric by group", paint, height=0.32 * len(rows) + 1)
+
+
+def heat_strip(rows_by_day: Mapping[date, int], what: str = "rows") -> Picture:
+    """Rows per day, or per week over a long life: a band per calendar year, pale where there are none."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    first, last = min(rows_by_day), max(rows_by_day)
+    years = range(max(first.year, last.year - YEARS + 1), last.year + 1)
+    drawn = {day: rows for day, rows in rows_by_day.items() if day.year in years}
+    daily = len(years) <= BY_DAY
+    cells = _by_day(drawn, years) if daily else _by_week(drawn, years)
+    strip = _pixels(cells, CELL if daily else 2 * CELL, 8 if daily else 0)
+    legend = _pixels(np.arange(len(SHADES)).reshape(1, 1, -1), 10, 0, steps=np.arange(1, len(SHADES) - 1))
+    width, top, bottom = round(WIDTH * 100), 30, 22
+    height = top + len(strip) + bottom
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    figure.figimage(strip, LEFT, bottom, origin="upper")
+    figure.figimage(legend, width - legend.shape[1] - 6, 4, origin="upper")
+
+    def write(x: float, y: float, text: str, size: float, align: str = "left", color: str = "black") -> None:
+        figure.text(x / width, 1 - y / height, text, fontsize=size, ha=align, va="center", color=color)
+
+    total, span = sum(drawn.values()), (last - min(drawn)).days + 1
+    title = f"{total:,} {what} on {len(drawn):,} of {span:,} days"
+    if hidden := sum(rows_by_day.values()) - total:
+        title += f"; {hidden:,} before {years[0]} not drawn"
+    write(2, 8, title, 8)
+    for month in range(12):
+        write(LEFT + CELL * (30.44 * month / 7 + 0.5), 23, "JFMAMJJASOND"[month], 6, color=QUIET)
+    for place, year in enumerate(years):
+        middle = top + len(strip) * (place + (0.42 if daily else 0.47)) / len(years)
+        write(LEFT - 4, middle, str(year), 6.5, "right")
+    unit = "day" if daily else "week"
+    write(LEFT, height - 10, f"a cell is a {unit}; the fullest has {int(cells.max()):,}", 6.5, color=QUIET)
+    file = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    return f"{what} per {unit}", file.getvalue()
+
+
+def _by_day(rows_by_day: Mapping[date, int], years: range) -> "np.ndarray":
+    """(years, weekdays, weeks): rows of each day; -1 outside the life of the table."""
+    import numpy as np
+
+    cells = np.full((len(years), 7, COLUMNS), -1, np.int64)
+    day, last = min(rows_by_day), max(rows_by_day)
+    while day <= last:
+        start = date(day.year, 1, 1)
+        week = ((day - start).days + start.weekday()) // 7
+        cells[day.year - years[0], day.weekday(), week] = rows_by_day.get(day, 0)
+        day += timedelta(days=1)
+    return cells
+
+
+def _by_week(rows_by_day: Mapping[date, int], years: range) -> "np.ndarray":
+    """(years, 1, weeks): rows of each seven days from January 1st on; -1 outside the life of the table."""
+    import numpy as np
+
+    cells = np.full((len(years), 1, COLUMNS), -1, np.int64)
+    first, last = min(rows_by_day), max(rows_by_day)
+    for place, year in enumerate(years):
+        begin = _week(first) if year == first.year else 0
+        end = _week(last) if year == last.year else 52
+        cells[place, 0, begin : end + 1] = 0
+    for day, rows in rows_by_day.items():
+        cells[day.year - years[0], 0, _week(day)] += rows
+    return cells
+
+
+def _week(day: date) -> int:
+    return (day - date(day.year, 1, 1)).days // 7
+
+
+def _pixels(cells: "np.ndarray", high: int, gap: int, steps: "np.ndarray | None" = None) -> "np.ndarray":
+    """Cells as pixels, a band per year; each cell ``high`` with a white edge, each band ``gap`` apart."""
+    import numpy as np
+    from matplotlib.colors import to_rgb
+
+    palette = np.array([to_rgb(shade) for shade in (*SHADES, "white")])
+    if steps is None:
+        steps = np.quantile(cells[cells > 0], QUANTILES)
+    shade = np.where(cells > 0, 1 + np.searchsorted(steps, cells), 0)
+    shade[cells < 0] = len(SHADES)
+    block = palette[shade].repeat(high, 1).repeat(CELL, 2)
+    block[:, high - 1 :: high] = 1
+    block[:, :, CELL - 1 :: CELL] = 1
+    block = np.pad(block, ((0, 0), (0, gap), (0, 0), (0, 0)), constant_values=1)
+    return block.reshape(-1, *block.shape[2:])

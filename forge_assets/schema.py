@@ -1,11 +1,15 @@
-"""Column schemas for the UI, made from the contract of events and from tables as they are."""
+"""What holds for every table of ours: its columns as the UI shows them, and the rules no row may break."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from dagster import TableColumn, TableColumnConstraints, TableSchema
+from dagster import AssetCheckResult, AssetCheckSpec, TableColumn, TableColumnConstraints, TableSchema
 
-from forge_core import events
+from forge_assets.outcome import key
+from forge_core import events, keys
 from forge_resources.postgres import Database
+
+STRUCTURE = "structure"
 
 
 def column_schema(kind: str) -> TableSchema:
@@ -38,3 +42,26 @@ def table_metadata(database: Database, address: str) -> dict[str, Any]:
         "dagster/row_count": database.count(address),
         "dagster/column_schema": TableSchema([TableColumn(c, t) for c, t in found]),
     }
+
+
+def structure_spec(asset: str, about: str) -> AssetCheckSpec:
+    """The blocking check that ``structure`` answers."""
+    return AssetCheckSpec(STRUCTURE, asset=key(asset), blocking=True, description=about)
+
+
+def structure(database: Database, asset: str, rules: Mapping[str, str]) -> AssetCheckResult:
+    """Counts the rows of an asset's table that break a rule; any one blocks what comes after.
+
+    ``rules`` are SQL conditions that no row may meet, by name.
+    """
+    counted = ", ".join(f"count(*) filter (where {condition})" for condition in rules.values())
+    found = database.rows(f"select {counted} from {keys.table(asset)}")[0]
+    counts = dict(zip(rules, found, strict=True))
+    broken = [rule for rule, count in counts.items() if count]
+    return AssetCheckResult(
+        asset_key=key(asset),
+        check_name=STRUCTURE,
+        passed=not broken,
+        description=f"Broken: {', '.join(broken)}." if broken else f"{len(counts)} rules hold.",
+        metadata=counts,
+    )

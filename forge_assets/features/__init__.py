@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagster import (
-    AssetCheckResult,
-    AssetCheckSpec,
     AssetExecutionContext,
     AssetsDefinition,
     MaterializeResult,
@@ -24,9 +22,8 @@ from forge_assets.automation import FRESH
 from forge_assets.compute import LIGHT, RETRIES
 from forge_assets.outcome import Provenance, built, key, shown
 from forge_assets.outcome import keys as as_keys
-from forge_assets.schema import table_metadata
+from forge_assets.schema import structure, structure_spec, table_metadata
 from forge_core import keys
-from forge_resources.postgres import Database
 from forge_resources.stores import Stores
 
 
@@ -106,11 +103,7 @@ def _feature(feature: Feature) -> AssetsDefinition:
         kinds={"postgres"},
         tags={"layer": "features"},
         description=feature.about,
-        check_specs=[
-            AssetCheckSpec(
-                "structure", asset=key(feature.asset), blocking=True, description="No row breaks a rule."
-            )
-        ],
+        check_specs=[structure_spec(feature.asset, "No row breaks a rule.")],
         op_tags=LIGHT,
         retry_policy=RETRIES,
         automation_condition=FRESH,
@@ -122,24 +115,10 @@ def _feature(feature: Feature) -> AssetsDefinition:
         stores.database.rebuild(address, feature.select)
         metadata = table_metadata(stores.database, address) | _pictures(stores, feature.asset)
         version = stores.database.content_version(address)
-        return built(stores, provenance, version, metadata, [_structure(stores.database, feature)])
+        checks = [structure(stores.database, feature.asset, feature.violations)]
+        return built(stores, provenance, version, metadata, checks)
 
     return build
-
-
-def _structure(database: Database, feature: Feature) -> AssetCheckResult:
-    """Counts the rows that break a rule of the table; any one blocks what comes after."""
-    counted = ", ".join(f"count(*) filter (where {c})" for c in feature.violations.values())
-    found = database.rows(f"select {counted} from {keys.table(feature.asset)}")[0]
-    counts = dict(zip(feature.violations, found, strict=True))
-    broken = [rule for rule, count in counts.items() if count]
-    return AssetCheckResult(
-        asset_key=key(feature.asset),
-        check_name="structure",
-        passed=not broken,
-        description=f"Broken: {', '.join(broken)}." if broken else f"{len(counts)} rules hold.",
-        metadata=counts,
-    )
 
 
 def _pictures(stores: Stores, asset_key: str) -> dict[str, Any]:
