@@ -18,7 +18,7 @@ from forge_resources.postgres import Database
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from forge_core.archives import Limits
+    from forge_core.archives import Limits, SetPart
     from forge_core.sources import MemberReport, Options
 
 PARTITION_KEY = re.compile(r"[a-z0-9]{1,24}-[0-9a-f]{12}")
@@ -38,6 +38,15 @@ class Export:
     new: bool = False
 
 
+@dataclass(frozen=True)
+class ExportSet:
+    """An export in several archives: the number of each partition, and those that did not come."""
+
+    name: str
+    parts: dict[str, int]
+    missing: list[int]
+
+
 class Exports:
     """The registry ``forge.exports`` and the folder ``FORGE_HOME/exports``."""
 
@@ -54,8 +63,12 @@ class Exports:
         self.database, self.folder = database, Path(home) / "exports"
         self.limits, self.options = limits or Limits(), options or Options()
 
-    def register(self, path: Path, subject: str | None = None) -> Export:
-        """Check an archive, keep a copy, guard the population; the same archive again is the same export."""
+    def register(self, path: Path, subject: str | None = None, account: str | None = None) -> Export:
+        """Check an archive, keep a copy, guard the population; the same archive again is the same export.
+
+        ``account`` is whose it is by another part of its set, where this one does not say. A part that comes
+        later belongs to whom the set belongs to.
+        """
         from forge_core import archives, sources
 
         with archives.open_archive(path, self.limits) as archive:
@@ -71,7 +84,8 @@ class Exports:
         self._guard_population(found.population)
         digest = archives.digest(path)
         partition = check_partition_key(f"{found.source}-{digest[:12]}")
-        owner = subject or found.account or "me"
+        part = archives.set_part(Path(path).name)
+        owner = subject or self._owner_of_set(part) or found.account or account or "me"
         known = self.get(partition)
         if known is not None:
             if known.subject != owner and subject is not None:
@@ -81,6 +95,7 @@ class Exports:
                     "One export belongs to one subject.",
                     "Leave --as out, or erase the first registration.",
                 )
+            self._join_set(partition, part)
             return known
         copy = archives.preserve(path, self.folder)
         with self.database.transaction() as connection:
@@ -89,9 +104,39 @@ class Exports:
                 " on conflict (partition) do nothing",
                 (partition, digest, found.source, owner, copy.name, copy.stat().st_size),
             )
+        self._join_set(partition, part)
         export = self.get(partition)
         assert export is not None  # inserted by us or by whoever was faster
         return Export(**{**export.__dict__, "new": True})
+
+    def _owner_of_set(self, part: SetPart | None) -> str | None:
+        if part is None:
+            return None
+        return self.database.value(
+            "select subject from forge.exports join forge.sets using (partition) where name = %s limit 1",
+            (part.name,),
+        )
+
+    def _join_set(self, partition: str, part: SetPart | None) -> None:
+        if part is not None:
+            with self.database.transaction() as connection:
+                connection.execute(
+                    "insert into forge.sets values (%s, %s, %s, %s) on conflict (partition) do nothing",
+                    (partition, part.name, part.part, part.total),
+                )
+
+    def sets(self) -> list[ExportSet]:
+        """Exports that arrived in several archives, and which parts between the known ones are missing."""
+        from forge_core.archives import missing
+
+        rows = self.database.rows(
+            "select name, array_agg(partition order by part), array_agg(part order by part), max(total)"
+            " from forge.sets group by name order by name"
+        )
+        return [
+            ExportSet(name, dict(zip(partitions, numbers, strict=True)), missing(numbers, total))
+            for name, partitions, numbers, total in rows
+        ]
 
     def _guard_population(self, population: str) -> None:
         with self.database.transaction() as connection:
@@ -143,7 +188,7 @@ class Exports:
         for export in found:
             with self.database.transaction() as connection:
                 staging.drop(connection, export.partition)
-                for table in ("members", "publications", "exports"):
+                for table in ("members", "publications", "sets", "exports"):
                     connection.execute(f"delete from forge.{table} where partition = %s", (export.partition,))
             if export.path not in kept:
                 export.path.unlink(missing_ok=True)

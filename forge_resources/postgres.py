@@ -35,6 +35,7 @@ create table if not exists forge.home (only_row boolean primary key default true
 create table if not exists forge.exports (partition text primary key, sha256 text not null, source text not null,
     subject text not null, file text not null, bytes bigint not null, registered_at timestamptz not null default now(),
     status text not null default 'registered', code text, reason text, published_at timestamptz);
+create table if not exists forge.sets (partition text primary key, name text not null, part int not null, total int);
 create table if not exists forge.publications (partition text, kind text, rows bigint not null,
     new_rows bigint not null, digest text not null,
     published_at timestamptz not null default now(), primary key (partition, kind));

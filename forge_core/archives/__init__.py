@@ -1,4 +1,4 @@
-"""Exports as they arrive: zip, tar (plain or packed), a folder or a single file, read as streams.
+"""Exports as they arrive: zip, tar (plain or packed), a folder or a single file (packed too), read as streams.
 
 ``open_archive`` decides by the first bytes what a file is, checks what it declares against ``Limits``
 and refuses what is dangerous or is not what its name says. Nothing is ever unpacked to disk.
@@ -10,10 +10,11 @@ import re
 from pathlib import Path
 
 from forge_core.archives.base import Archive, Limits, Member, MemberError, refuse
-from forge_core.archives.folders import FileArchive, FolderArchive
+from forge_core.archives.folders import FileArchive, FolderArchive, PackedFile
 from forge_core.archives.keep import digest, preserve
-from forge_core.archives.nesting import SUFFIXES, check_nesting, is_packed
-from forge_core.archives.tars import TarArchive
+from forge_core.archives.nesting import SUFFIXES, check_nesting, is_document, is_packed
+from forge_core.archives.sets import SetPart, missing, set_part
+from forge_core.archives.tars import TarArchive, is_tar
 from forge_core.archives.zips import ZipArchive
 from forge_core.errors import UsageError
 
@@ -22,11 +23,15 @@ __all__ = [
     "Limits",
     "Member",
     "MemberError",
+    "SetPart",
     "check_nesting",
     "digest",
+    "is_document",
     "is_packed",
+    "missing",
     "open_archive",
     "preserve",
+    "set_part",
 ]
 
 _PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|\?xml)", re.I)
@@ -52,9 +57,10 @@ def _open(path: Path, limits: Limits) -> Archive:
     with path.open("rb") as stream:
         head = stream.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return ZipArchive(path, limits)
+        return FileArchive(path, limits) if is_document(head) else ZipArchive(path, limits)
     if is_packed(head):
-        return TarArchive(path, limits)
+        named = path.name.lower().endswith(SUFFIXES)  # then it must be a tar
+        return TarArchive(path, limits) if named or is_tar(path) else PackedFile(path, limits)
     if head and path.name.lower().endswith((*SUFFIXES, ".gz")):
         raise _not_an_archive(head)
     return FileArchive(path, limits)

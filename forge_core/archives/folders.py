@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
+import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from forge_core.archives.base import Archive, Limits, Member, printable, refuse, too_many
+from forge_core.archives.base import Archive, Limits, Member, MiB, printable, refuse, too_dense, too_many
+from forge_core.archives.tars import unpacked
 
 
 def files(folder: Path, limits: Limits | None = None) -> list[tuple[str, Path]]:
@@ -68,3 +71,26 @@ class FileArchive(Archive):
 
     def file(self, member: Member) -> Path | None:
         return cast(Path, member.key)
+
+
+class PackedFile(Archive):
+    """A single file packed with gzip, bzip2 or xz: unpacked once to learn its length, and when it is read."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        super().__init__(path, limits)
+        packed, size = path.stat().st_size, 0
+        try:
+            with unpacked(path) as stream:
+                while piece := stream.read(MiB):
+                    size += len(piece)
+                    if size > limits.ratio_floor and size > limits.max_ratio * packed:
+                        raise too_dense(limits)
+        except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+            raise refuse(
+                "TRUNCATED", "It ends too early or is damaged.", "Download it again, to the end."
+            ) from error
+        name = path.name.rpartition(".")[0] or path.name
+        self._admit([Member(printable(name), size, packed, None)], packed)
+
+    def _open(self, member: Member) -> BinaryIO:
+        return unpacked(self.path)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from forge_core.archives.base import MiB
 from forge_core.archives.folders import files
+from forge_core.errors import ForgeError
 
 
 def digest(path: Path | str) -> str:
@@ -38,7 +39,8 @@ def preserve(path: Path | str, exports_dir: Path | str) -> Path:
     """
     path, exports = Path(path), Path(exports_dir)
     exports.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = exports / f"{digest(path)}.{_suffix(path)}"
+    named = digest(path)
+    target = exports / f"{named}.{_suffix(path)}"
     if target.exists():
         return target
     handle, name = tempfile.mkstemp(dir=exports, prefix=".incoming-")  # mkstemp makes it 0600
@@ -51,6 +53,13 @@ def preserve(path: Path | str, exports_dir: Path | str) -> Path:
                     shutil.copyfileobj(stream, out, MiB)
             out.flush()
             os.fsync(out.fileno())
+        if named != (digest(path) if path.is_dir() else digest(name)):
+            raise ForgeError(
+                "FORGE-EXPORT-CHANGED",
+                "The export changed while it was copied.",
+                "It may still be downloading or being written.",
+                "Try again when it is complete.",
+            )
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)

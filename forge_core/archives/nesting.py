@@ -15,6 +15,7 @@ SUFFIXES = (".zip", ".tgz", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz")
 PROBE_MAX = 32 * MiB  # a larger nested archive is not looked into: it is not read either
 BUDGET = 256 * MiB  # all probes of one archive together
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+_OFFICE = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"word/", b"xl/", b"ppt/", b"customXml/")
 # RuntimeError: an encrypted inner zip
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, OSError, RuntimeError)
 
@@ -22,6 +23,14 @@ _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError
 def is_packed(head: bytes) -> bool:
     """Whether these first bytes are those of an archive or a packed file."""
     return head.startswith(_MAGIC) or head[257:262] == b"ustar"
+
+
+def is_document(head: bytes) -> bool:
+    """Whether a zip is an office document, told by its first entry: it is read as one file, not as an archive."""
+    if not head.startswith(b"PK\x03\x04"):
+        return False
+    name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    return name == b"mimetype" or name.startswith(_OFFICE)
 
 
 def check_nesting(archive: Archive, members: list[Member]) -> None:
@@ -46,7 +55,7 @@ def check_nesting(archive: Archive, members: list[Member]) -> None:
 
 def _levels(data: bytes, allowed: int, budget: list[int]) -> int:
     """1 for an archive without archives in it, and so on; stops as soon as ``allowed`` is passed."""
-    if not is_packed(data[:512]):
+    if not is_packed(data[:512]) or is_document(data[:512]):
         return 0
     if allowed <= 0:
         return 1

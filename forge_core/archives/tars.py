@@ -41,6 +41,21 @@ def unpacked(path: Path) -> BinaryIO:
     return cast(BinaryIO, opener(path, "rb") if opener else path.open("rb"))
 
 
+def is_tar(path: Path) -> bool:
+    """Whether a packed file holds a tar. One that cannot be unpacked is left to ``TarArchive`` to refuse."""
+    try:
+        with unpacked(path) as stream:
+            head = stream.read(tarfile.BLOCKSIZE)
+            tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:  # a block of zeros: an empty tar
+        return True
+    except tarfile.HeaderError:
+        return False
+    except (EOFError, zlib.error, lzma.LZMAError, OSError):
+        return True
+    return True
+
+
 class TarArchive(Archive):
     """A tar file; sizes are checked as they are declared, before the data is unpacked."""
 

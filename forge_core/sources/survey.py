@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forge_core.archives import Archive, Member, MemberError, check_nesting, is_packed
+from forge_core.archives import Archive, Member, MemberError, check_nesting, is_document, is_packed
 from forge_core.errors import UsageError
 from forge_core.sources.base import HEAD, Head, Reader
 from forge_core.sources.encoding import as_utf8
@@ -95,7 +95,7 @@ def _heads(archive: Archive, found: Survey) -> dict[str, Head]:
     for member in archive.members:
         try:
             data = archive.head(member, HEAD)
-            if is_packed(data[:512]):
+            if is_packed(data[:512]) and not is_document(data[:512]):
                 check_nesting(archive, [member])
             data = as_utf8(data)
             if _PAGE.match(data) and CELL not in data and _STYLES in data:
@@ -145,7 +145,7 @@ def _why(head: Head) -> str:
         return "the mark of a synthetic export"
     if not data.strip(b" \t\r\n\0"):
         return "empty"
-    if is_packed(data[:512]):
+    if is_packed(data[:512]) and not is_document(data[:512]):
         return "an archive inside the archive: give it by itself"
     if data.strip() in (b"[]", b"{}"):
         return "an empty list"
