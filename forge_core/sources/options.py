@@ -43,13 +43,14 @@ class Options:
     text_chars: int = limit(1_000_000, "text of a message or document; what is longer is cut there")
     message_bytes: int = limit(32 * MiB, "a mail; the text parts of a longer one are not read")
     document_bytes: int = limit(64 * MiB, "a document; a longer one is set aside")
-    database_bytes: int = limit(256 * MiB, "a browser's database inside an archive, which is held in memory")
+    database_bytes: int = limit(128 * MiB, "a browser's database inside an archive: held in memory, twice")
     calendar_years_back: int = limit(10, "recurrences are expanded from so long ago")
     calendar_years_ahead: int = limit(1, "and until so far ahead")
     calendar_occurrences: int = limit(5_000, "of one recurring entry")
     calendar_rule_seconds: float = limit(2.0, "one recurrence rule may take; then it is set aside")
     csv_columns: int = limit(10_000, "a table with more columns is set aside")
     line_bytes: int = limit(MiB, "a line of a log or table; a longer one is set aside")
+    log_year: int | None = limit(None, "the year a log begins in whose lines have none; unset: unknown times")
     mappings: tuple[TableMapping, ...] = limit((), "tables of one's own")
 
     def __post_init__(self) -> None:
