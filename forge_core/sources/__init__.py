@@ -30,10 +30,14 @@ __all__ = [
 
 @cache
 def readers() -> tuple[Reader, ...]:
-    """All readers, by name; those marked ``first`` are asked before all others."""
+    """All readers, by name; those marked ``first`` are asked before all others, those marked ``last`` after."""
     modules = (importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__))
     found: list[Reader] = [module.READER for module in modules if hasattr(module, "READER")]
-    return tuple(sorted(found, key=lambda reader: (not getattr(reader, "first", False), reader.name)))
+
+    def order(reader: Reader) -> tuple[bool, bool, str]:
+        return not getattr(reader, "first", False), getattr(reader, "last", False), reader.name
+
+    return tuple(sorted(found, key=order))
 
 
 def reader_named(name: str) -> Reader:

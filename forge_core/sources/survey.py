@@ -61,14 +61,19 @@ def survey_with(readers: Sequence[Reader], archive: Archive, subject: str | None
     found = Survey(quarantined=list(archive.quarantined))
     heads = _heads(archive, found)
     taken: dict[str, str] = {}
-    systems, populations = set(), set()
+    systems: set[str] = set()
+    populations: set[str] = set()
     for reader in readers:
+        last = getattr(reader, "last", False)
+        if last and populations - {"personal"}:
+            continue  # README, NOTICE and the like of a public set are no documents of a person
         names = [name for name in reader.claim(heads, options) if name not in taken]
         if not names:
             continue
         taken |= dict.fromkeys(names, reader.name)
         found.claims.append(Claim(reader.name, tuple(names)))
-        systems.add(reader.system)
+        if not last or not systems:
+            systems.add(reader.system)  # a text beside an export does not name it
         populations.add(reader.population(names) or "personal")
     if len(populations) > 1:
         raise UsageError(
