@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from examples import life as lives
 from examples import takeout
 from examples.world import END, TOPICS, Catalogue, Person, Watch, make_catalogue, make_person, make_watches
 
@@ -38,7 +39,8 @@ def generate(out: Path, people: int = 120, years: float = 1, seed: int = 7, over
         person = make_person(seed, number)
         history = make_watches(seed, person, catalogue, years)
         queries, visits = _queries(seed, person, history), _visits(seed, person, history)
-        archives = [_write(out, person, history, queries, visits, END, person.html, seed)]
+        life = lives.make_life(seed, person, history, years)
+        archives = [_write(out, person, history, queries, visits, life, END, person.html, seed)]
         if number <= overlap:
             until = END - EARLIER
             archives.append(
@@ -48,12 +50,13 @@ def generate(out: Path, people: int = 120, years: float = 1, seed: int = 7, over
                     [watch for watch in history if watch.time < until],
                     [query for query in queries if query[0] < until],
                     [visit for visit in visits if visit.time < until],
+                    life,
                     until,
                     not person.html,
                     seed,
                 )
             )
-        told.append(_truth(person, history, len(queries), len(visits), archives))
+        told.append(_truth(person, history, len(queries), len(visits), archives) | lives.told(life))
     truth = {
         "synthetic": True,
         "seed": seed,
@@ -77,16 +80,20 @@ def _write(
     history: Sequence[Watch],
     queries: Sequence[tuple[datetime, str]],
     visits: Sequence[takeout.Visit],
+    life: lives.Life,
     made: datetime,
     as_html: bool,
     seed: int,
 ) -> str:
     """One archive; its name."""
+    more = lives.files(life, person, made)
     made = made + timedelta(seconds=person.number)
     render, suffix = (takeout.activity_html, "html") if as_html else (takeout.activity_json, "json")
     youtube = [takeout.HISTORY + f"watch-history.{suffix}", takeout.HISTORY + f"search-history.{suffix}"]
     chrome = "Takeout/Chrome/" + ("BrowserHistory.json" if person.number % 3 == 0 else "History.json")
     services = {"YouTube and YouTube Music": youtube, "Chrome": [chrome]}
+    for member in more:
+        services.setdefault(member.split("/")[1], []).append(member)
     job = f"00000000-0000-4000-8000-{person.number:012d}"
     mark = {"synthetic": True, "seed": seed, "person": person.name, "note": "Invented by examples.generator."}
     files = {
@@ -94,6 +101,7 @@ def _write(
         youtube[0]: render(takeout.watches(history), WATCH_CONTROL),
         youtube[1]: render(takeout.searches(queries), SEARCH_CONTROL),
         chrome: takeout.chrome_json(visits, client=f"synthetic-{person.name}"),
+        **more,
         "Takeout/forge-synthetic.json": json.dumps(mark, indent=1) + "\n",
     }
     name = made.strftime("takeout-%Y%m%dT%H%M%SZ-001.zip")
