@@ -8,8 +8,6 @@ as it is. Set operations only: one transaction, one INSERT … SELECT per table.
 from collections.abc import Sequence
 
 from dagster import (
-    AssetCheckResult,
-    AssetCheckSpec,
     AssetExecutionContext,
     AssetsDefinition,
     MaterializeResult,
@@ -18,12 +16,15 @@ from dagster import (
 )
 
 from forge_assets.automation import FRESH
+from forge_assets.checks.event_checks import event_check_specs, event_checks
+from forge_assets.clean.showing import showing
 from forge_assets.compute import LIGHT, RETRIES
 from forge_assets.outcome import Provenance, built, key
 from forge_assets.outcome import keys as as_keys
-from forge_assets.schema import column_schema
+from forge_assets.schema import column_schema, structure, structure_spec
 from forge_core import events, keys
 from forge_resources.pseudonymising import rebuild_clean
+from forge_resources.rhythm import rhythm
 from forge_resources.stores import Stores
 
 VERSION = "1"
@@ -43,9 +44,8 @@ def _clean(kind: str) -> AssetsDefinition:
         description=f"{events.KINDS[kind].about.capitalize()}: consented, pseudonymised, each once.",
         metadata={"dagster/table_name": keys.table(asset_key), "dagster/column_schema": column_schema(kind)},
         check_specs=[
-            AssetCheckSpec(
-                "structure", asset=key(asset_key), blocking=True, description="The contract of events holds."
-            )
+            structure_spec(asset_key, "The contract of events holds."),
+            *event_check_specs(asset_key),
         ],
         op_tags=LIGHT,
         retry_policy=RETRIES,
@@ -57,10 +57,7 @@ def _clean(kind: str) -> AssetsDefinition:
         provenance = Provenance.now(stores, asset_key, VERSION, depends_on, context.run.run_id)
         rebuild_clean(database, stores.vault.pseudonyms, kind)
         raw_rows, rows = database.count(f"raw.{kind}"), database.count(address)
-        subjects, first, last, unknown = database.rows(
-            "select count(distinct subject), min(time)::date::text, max(time)::date::text,"
-            f" count(*) filter (where time is null) from {address}"
-        )[0]
+        found = rhythm(database, kind)
         return built(
             stores,
             provenance,
@@ -68,32 +65,16 @@ def _clean(kind: str) -> AssetsDefinition:
             {
                 "dagster/row_count": rows,
                 "without_consent": raw_rows - rows,
-                "subjects": subjects,
-                "first_day": first or "–",
-                "last_day": last or "–",
-                "time_unknown": unknown,
+                "subjects": database.value(f"select count(distinct subject) from {address}"),
+                **showing(stores, kind, found),
             },
-            [_structure(stores, kind, asset_key)],
+            [
+                structure(database, asset_key, events.violations(kind)),
+                *event_checks(database, kind, found),
+            ],
         )
 
     return clean
-
-
-def _structure(stores: Stores, kind: str, asset_key: str) -> AssetCheckResult:
-    """Counts the rows that break a rule of the contract; any one blocks what comes after."""
-    rules = events.violations(kind)
-    counted = ", ".join(f"count(*) filter (where {condition})" for condition in rules.values())
-    counts = dict(
-        zip(rules, stores.database.rows(f"select {counted} from {keys.table(asset_key)}")[0], strict=True)
-    )
-    broken = {rule: count for rule, count in counts.items() if count}
-    return AssetCheckResult(
-        asset_key=key(asset_key),
-        check_name="structure",
-        passed=not broken,
-        description=f"{len(rules)} rules hold." if not broken else f"Broken: {', '.join(broken)}.",
-        metadata=counts,
-    )
 
 
 def clean_assets() -> Sequence[AssetsDefinition]:

@@ -24,11 +24,13 @@ from dagster import (
 from forge_assets.compute import LIGHT, RETRIES
 from forge_assets.outcome import key
 from forge_assets.partitions import EXPORTS
+from forge_assets.raw.showing import Showing
 from forge_assets.schema import column_schema
 from forge_core import events, keys
 from forge_core.errors import ForgeError
 from forge_resources.exports import check_partition_key
 from forge_resources.publishing import Published, publish
+from forge_resources.rhythm import note_reaches
 from forge_resources.stores import Stores
 
 VERSION = "1"
@@ -79,19 +81,17 @@ def raw_export(
             f"{published.quarantined} quarantined"
             + (f", refused: {published.error.code}" if published.error else "")
         )
+    note_reaches(stores.database, [p.export for p in done if not p.error])
+    showing = Showing(stores, done)
     for kind in keys.KINDS:
-        full = [p for p in done if p.error or p.kinds[kind].rows]
-        for (
-            published
-        ) in full:  # a word per partition costs Dagster milliseconds: only where there is one to say
-            context.add_asset_metadata(
-                _numbers(published, kind), key(keys.raw(kind)), published.export.partition
-            )
+        told = showing.exports(kind)
+        for partition, metadata in told.items():
+            context.add_asset_metadata(metadata, key(keys.raw(kind)), partition)
         digests = [p.kinds[kind].digest if kind in p.kinds else "refused" for p in done]
         yield MaterializeResult(
             asset_key=key(keys.raw(kind)),
             data_version=DataVersion(hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]),
-            metadata=None if full else {"dagster/partition_row_count": 0},
+            metadata={"dagster/partition_row_count": 0, **showing.table(kind)},
         )
     bad = [p for p in done if p.error]
     yield AssetCheckResult(
@@ -118,10 +118,3 @@ def _registered(stores: Stores, partition: str):
             allow_retries=False,
         )
     return export
-
-
-def _numbers(published: Published, kind: str) -> dict:
-    if published.error:
-        return {"dagster/partition_row_count": 0, "refused": str(published.error)}
-    one = published.kinds[kind]
-    return {"dagster/partition_row_count": one.rows, "new_rows": one.new_rows, "digest": one.digest}
