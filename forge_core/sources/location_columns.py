@@ -55,6 +55,11 @@ class Columns:
         self.minutes.append(minutes)
         self.visits.append(visit)
 
+    def clear(self) -> None:
+        """Begin anew, after a batch."""
+        for column in vars(self).values():
+            column.clear()
+
 
 class Visit(NamedTuple):
     """What a visit, or a named point, has besides a position."""
