@@ -4,6 +4,7 @@
 
 writes ``takeout-<time>-001.zip`` for each person (a stamp of its own each, as Google gives: equal stamps
 would be the parts of one export) and ``truth.json``: tastes, habits, groups, series and counts.
+``--gigabytes`` makes one large export of all formats instead: see ``examples.large``.
 Every archive holds ``Takeout/forge-synthetic.json``, so that what is shown from it is labelled synthetic.
 """
 
@@ -178,7 +179,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--years", type=float, default=1)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--overlap", type=int, default=0, help="people who also have an older export")
+    parser.add_argument("--gigabytes", type=float, help="one large export of all formats, not a cohort")
+    parser.add_argument("--parts", type=int, default=1, help="zips of the large export")
+    parser.add_argument("--stored", action="store_true", help="zip the large export without packing it")
     chosen = parser.parse_args(arguments)
+    if chosen.gigabytes:
+        from examples.large import generate_large
+
+        truth = generate_large(chosen.out, chosen.gigabytes, chosen.parts, chosen.seed, chosen.stored)
+        print(json.dumps({name: truth[name] for name in ("archives", "bytes", "kinds")}, indent=1))
+        return
     folder = generate(chosen.out, chosen.people, chosen.years, chosen.seed, chosen.overlap)
     print(f"{chosen.people} synthetic archives and truth.json in {folder}")
 

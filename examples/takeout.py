@@ -23,6 +23,11 @@ STYLE = (
     "body {\n  padding: 5px;\n  background: #EEEEEE;\n}\n\n.mdl-cell {\n  background-color: #FFFFFF;\n}\n\n"
     ".content-cell.mdl-cell {\n  color: rgba(0, 0, 0, 0.54);\n}\n"
 )
+PAGE_HEAD = (
+    f'<html><head><title>My Activity History</title><style type="text/css">{STYLE}</style></head><body>'
+    '<div class="mdl-grid">'
+)
+PAGE_TAIL = "</div></body></html>"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WHY = "This activity was saved to your Google Account because the following settings were on: "
 
@@ -106,23 +111,25 @@ def activity_html(activities: Sequence[Activity], control: str) -> str:
         if activity.channel:
             line += f'<a href="{activity.channel_link}">{html.escape(activity.channel)}</a><br>'
         detail = "<b>Details:</b><br>&emsp;From Google Ads<br>" if activity.advert else ""
-        cells.append(
-            '<div class="outer-cell mdl-cell mdl-cell--12-col mdl-shadow--2dp"><div class="mdl-grid">'
-            '<div class="header-cell mdl-cell mdl-cell--12-col">'
-            '<p class="mdl-typography--title">YouTube<br></p></div>'
-            '<div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1">'
-            f"{line}{_american(activity.time)}<br></div>"
-            '<div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1 '
-            'mdl-typography--text-right"></div>'
-            '<div class="content-cell mdl-cell mdl-cell--12-col mdl-typography--caption">'
-            f"<b>Products:</b><br>&emsp;YouTube<br>{detail}"
-            f"<b>Why is this here?</b><br>&emsp;{WHY}\u00a0{control}."
-            '\u00a0You can control these settings \u00a0<a href="https://myaccount.google.com/activitycontrols">'
-            "here</a>.</div></div></div>"
-        )
+        cells.append(cell("YouTube", line, _american(activity.time), control, detail))
+    return PAGE_HEAD + "".join(cells) + PAGE_TAIL
+
+
+def cell(product: str, line: str, date: str, control: str, detail: str = "") -> str:
+    """One activity of an HTML page; ``line`` is what was done, as HTML with a <br> at its end."""
     return (
-        f'<html><head><title>My Activity History</title><style type="text/css">{STYLE}</style></head><body>'
-        f'<div class="mdl-grid">{"".join(cells)}</div></body></html>'
+        '<div class="outer-cell mdl-cell mdl-cell--12-col mdl-shadow--2dp"><div class="mdl-grid">'
+        '<div class="header-cell mdl-cell mdl-cell--12-col">'
+        f'<p class="mdl-typography--title">{product}<br></p></div>'
+        '<div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1">'
+        f"{line}{date}<br></div>"
+        '<div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1 '
+        'mdl-typography--text-right"></div>'
+        '<div class="content-cell mdl-cell mdl-cell--12-col mdl-typography--caption">'
+        f"<b>Products:</b><br>&emsp;{product}<br>{detail}"
+        f"<b>Why is this here?</b><br>&emsp;{WHY}\u00a0{control}."
+        '\u00a0You can control these settings \u00a0<a href="https://myaccount.google.com/activitycontrols">'
+        "here</a>.</div></div></div>"
     )
 
 
