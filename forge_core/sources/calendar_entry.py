@@ -19,7 +19,7 @@ _NAMES = (
 )  # fmt: skip
 _MANY = frozenset(("ATTENDEE", "RRULE", "EXRULE", "RDATE", "EXDATE"))
 WANTED = {spelt: name for name in _NAMES for spelt in (name, name.lower(), name.capitalize())}
-_PARAM = re.compile(r';\s*([^=;"]+?)\s*=\s*("[^"]*"|[^;]*)')
+_PARAM = re.compile(r';([^=;"]*)=("[^"]*"|[^;]*)')
 _ESCAPE = re.compile(r"\\(.)", re.S)
 _MAILTO = re.compile(r"\s*mailto:\s*", re.I)
 
@@ -143,7 +143,7 @@ def parameters(written: str) -> dict[str, str]:
     """``;TZID=Europe/Berlin;VALUE=DATE`` by name."""
     if not written:
         return _NO_PARAMS
-    return {name.upper(): value.strip().strip('"') for name, value in _PARAM.findall(written)}
+    return {name.strip().upper(): value.strip().strip('"') for name, value in _PARAM.findall(written)}
 
 
 def _stamp(found: Property | None, calendar: Calendar, zones: ZonesByName) -> Stamp | None:

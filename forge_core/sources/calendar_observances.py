@@ -10,6 +10,7 @@ from forge_core.sources.calendar_values import DAY, Stamp, read_stamp
 from forge_core.sources.calendar_zones import FLOATING, UTC, East, Zone, disguised, named, unknown
 
 NAME_MAX = 200  # characters; the longest in use are display names of Windows
+NAMES_MAX = 500  # zones of one part
 OBSERVANCES_MAX = 2_000  # of a part; the zone with most in real files has about 160
 _SINCE, _UNTIL = -3_653, 47_847  # rules of zones are worked out from 1960 to 2100, in days
 _ONSETS_MAX = 200  # of a rule: one a year
@@ -33,6 +34,8 @@ class Zones:
     def __getitem__(self, name: str) -> Zone:
         zone = self._found.get(name)
         if zone is None:
+            if len(self._found) >= NAMES_MAX:
+                return unknown(name.strip()[:NAME_MAX])
             zone = self._found[name] = self._resolve(name)
         return zone
 
@@ -80,7 +83,7 @@ def _onsets(lines: Mapping[str, list[str]]) -> Iterator[tuple[int, int, int]]:
     for value in ",".join(lines.get("RDATE", [])[:_ONSETS_MAX]).split(",")[:_ONSETS_MAX]:
         if at := read_stamp(value.partition("/")[0], {}, _Known(), FLOATING):
             yield at.wall - earlier, earlier, later
-    for text in lines.get("RRULE", [])[:4]:
+    for text in lines.get("RRULE", [])[:1]:
         rule = read_rule(text)
         day, clock = divmod(start.wall, DAY)
         if rule is None or rule.frequency != "YEARLY" or not rule.cheap(clock):

@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
 from forge_core.sources.base import Batch, Sink
 from forge_core.sources.calendar_entry import Entry
-from forge_core.sources.calendar_series import Occurrences, wall_of
-from forge_core.sources.calendar_values import DAY, DAYS, LAST, Duration, Stamp, compact
+from forge_core.sources.calendar_series import FIRST, LAST, Occurrences, wall_of
+from forge_core.sources.calendar_values import CLOCKS, DAY, DAYS, MOST, Duration, Stamp, compact
 from forge_core.times import SECOND, UNKNOWN, Moment, planned
 
 _WEIGHT_MAX = 50_000  # of rows that wait to become a batch
@@ -26,22 +26,24 @@ class Rows:
 
     def __init__(self, sink: Sink, source: str, occurrences: Occurrences) -> None:
         self.sink, self.occurrences = sink, occurrences
-        self.values = sink.table("calendar", source).values
         self.table = sink.table("calendar", source)
-        self.position = self.waiting = 0
+        self.position = sink.position(0)
+        self.waiting = 0
 
     def add(self, group: Sequence[Entry]) -> None:
         """The rows of all entries of one UID."""
-        self.values = self.table.values
         item = _item(group[0])
         masters, changes = self._newest(group)
         base: Stamp | None = None
-        for master in masters:
+        for number, master in enumerate(masters, 1):
+            mine = changes if number == len(masters) else []  # of several with one UID they change the last
             if master.cancelled:
-                self.sink.pass_over("cancelled")
+                self.sink.pass_over("cancelled", 1 + len(mine))
+                changes = [] if mine else changes
             elif master.start is not None and master.recurs:
                 base = master.start
-                changes = self._series(master, base, changes, item)
+                kept = self._series(master, base, mine, item)
+                changes = kept if mine else changes
             else:
                 self._single(master, master.start, item)
         for change in changes:
@@ -90,74 +92,82 @@ class Rows:
         self._row(item, at, end, start is not None and start.date, self._columns(entry))
 
     def _series(self, entry: Entry, start: Stamp, changes: Sequence[Entry], item: str) -> list[Entry]:
-        """The occurrences that were not changed; returns those changes that are not outdated."""
-        columns = self._columns(entry)
-        weight = self._weight(columns)
-        due_at = [(wall_of(change.original, start), change) for change in changes if change.original]
-        changed = {wall - start.zone.east(wall): False for wall, _ in due_at}  # instant -> whether it was met
-        future = sorted((one for one in due_at if one[1].and_future), key=lambda one: one[0])
-        since = [wall for wall, _ in future]
-        length = self._length(entry, start)
-        zone, date, flag, previous = start.zone, start.date, start.zone.flag, None
-        for wall, own_end in self.occurrences.of(entry, start, weight):
-            instant = wall - zone.east(wall)
-            if instant in changed:
-                changed[instant] = True
-                continue
-            if instant == previous:  # two wall times of a gap
-                continue
-            previous = instant
-            due = f"{item}#{DAYS[wall // DAY] if date else compact(instant)}"
-            if since and wall >= since[0]:
-                at, change = future[bisect_right(since, wall) - 1]
-                self._shifted(change, wall - at, due)
-            elif own_end is not None:
-                own = Stamp(wall, zone, date)
-                moment = Moment(instant * SECOND, zone.name, flag)
-                self._row(due, moment, self._ending(own_end, own), date, columns)
-            else:
-                self.position += 1
-                end: int | None
-                if isinstance(length, int):
-                    end = (instant + length) * SECOND
-                else:
-                    end = None if length is None else self._ending(length, Stamp(wall, zone, date))
-                self.values.append((
-                    due, instant * SECOND, zone.name, flag, self.sink.position(self.position), columns[0], end, date,
-                    *columns[1:],
-                ))  # fmt: skip
-                self.waiting += weight
-        return self._valid(entry, due_at, changed, start)
+        """The occurrences that were not changed; returns the changes that still hold."""
+        found = self.occurrences.of(entry, start, self._weight(self._columns(entry)))
+        if found is None:  # its rules are set aside: the first occurrence is what is known
+            due = DAYS[start.wall // DAY] if start.date else compact(start.instant)
+            self._single(entry, start, f"{item}#{due}")
+            return list(changes)
+        kept = self._unchanged(entry, start, changes, found.walls)
+        instants, walls = list(found.walls), list(found.walls.values())
+        later = [(wall_of(one.original, start), one) for one in kept if one.and_future and one.original]
+        for due_at, change in sorted(later, key=lambda pair: pair[0], reverse=True):
+            place, begins = bisect_left(walls, due_at), change.start or change.original
+            if begins is not None and not change.cancelled and place < len(walls):
+                moved = [begins.wall + wall - due_at for wall in walls[place:]]
+                self._run(change, begins, instants[place:], moved, start.date, item)
+            del instants[place:], walls[place:]
+        self._run(entry, start, instants, walls, start.date, item, found.ends)
+        return kept
 
-    def _valid(
-        self, entry: Entry, due_at: Sequence[tuple[int, Entry]], met: Mapping[int, bool], start: Stamp
+    def _unchanged(
+        self, entry: Entry, start: Stamp, changes: Sequence[Entry], walls: dict[int, int]
     ) -> list[Entry]:
-        """The changes without those of an older revision to occurrences that the newer one has no more."""
-        kept = []
-        for wall, change in due_at:
+        """Take from ``walls`` what was changed; the changes without those that are outdated.
+
+        Such is one of an older revision, to an occurrence that the newer one has no more.
+        """
+        kept, met = [], set()
+        for change in changes:
+            if change.original is None:
+                continue
+            wall = wall_of(change.original, start)
             instant = wall - start.zone.east(wall)
+            if walls.pop(instant, None) is not None:
+                met.add(instant)
             inside = self.occurrences.first <= instant <= self.occurrences.last
-            if inside and not met[instant] and change.revision[0] < entry.revision[0]:
+            if inside and instant not in met and change.revision[0] < entry.revision[0]:
                 self.sink.pass_over("replaced by a newer revision")
             else:
                 kept.append(change)
         return kept
 
-    def _shifted(self, change: Entry, distance: int, item: str) -> None:
-        """An occurrence behind one that was changed with all that follow."""
-        start = change.start or change.original
-        if start is None or change.cancelled:
+    def _run(
+        self, entry: Entry, start: Stamp, due: Sequence[int], walls: Sequence[int], due_days: bool, item: str,
+        ends: Mapping[int, Stamp | Duration | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Rows of occurrences due at these instants, which begin at these wall times of ``start``'s clock."""
+        if not walls:
             return
-        own = start._replace(wall=start.wall + distance)
-        end = self._length(change, start)
-        at = planned(own.instant * SECOND, own.zone.name, own.flag)
-        if isinstance(end, int):
-            self._row(item, at, (own.instant + end) * SECOND, own.date, self._columns(change))
+        instants, length = start.zone.instants(walls), self._length(entry, start)
+        if isinstance(length, Duration) or ends:
+            stamps = [Stamp(wall, start.zone, start.date) for wall in walls]
+            own = ends or {}
+            last = [self._after(own.get(stamp.wall) or length, stamp) for stamp in stamps]
         else:
-            self._row(item, at, end and self._ending(end, own), own.date, self._columns(change))
+            last = [None if length is None else (instant + length) * SECOND for instant in instants]
+        if due_days:
+            items = [f"{item}#{DAYS[instant // DAY]}" for instant in due]
+        else:
+            items = [f"{item}#{DAYS[instant // DAY]}{CLOCKS[instant % DAY]}" for instant in due]
+        columns = self._columns(entry)
+        title, location, organizer, attendees = columns
+        name, flag, date = start.zone.name, start.zone.flag, start.date
+        moments: Iterable[Moment | tuple[int, str | None, str | None]]
+        if instants[0] >= FIRST and instants[-1] <= LAST:
+            moments = [(instant * SECOND, name, flag) for instant in instants]
+        else:  # moved out of what is plausible
+            moments = [planned(instant * SECOND, name, flag) for instant in instants]
+        numbers = range(self.position + 1, self.position + 1 + len(walls))
+        self.table.values += [
+            (item, *at, number, title, end, date, location, organizer, attendees)
+            for item, at, number, end in zip(items, moments, numbers, last, strict=True)
+        ]
+        self.position += len(walls)
+        self.waiting += len(walls) * self._weight(columns)
 
     def _length(self, entry: Entry, start: Stamp) -> int | Duration | None:
-        """From start to end: exact where an end is given, nominal where a duration is (RFC 5545 3.8.5.3)."""
+        """Seconds where an end is given; a duration is kept, as a day of it may have 23 hours (RFC 5545 3.8.5.3)."""
         if isinstance(entry.end, Duration):
             return entry.end
         end = self._end(entry, start)
@@ -170,16 +180,21 @@ class Rows:
             return None
         if entry.end is None or entry.start is None:
             return (start.instant + (DAY if start.date else 0)) * SECOND
-        return self._ending(entry.end, start)
+        return self._after(entry.end, start)
 
-    def _ending(self, end: Stamp | Duration, start: Stamp) -> int | None:
-        if isinstance(end, Duration):
+    def _after(self, end: Stamp | Duration | int | None, start: Stamp) -> int | None:
+        """The end in microseconds of what begins at ``start``; None where it lies before."""
+        if end is None:
+            return None
+        if isinstance(end, int):
+            instant = start.instant + end
+        elif isinstance(end, Duration):
             days = end.days + (end.seconds // DAY if start.date else 0)
-            wall = min(start.wall + days * DAY, LAST)
+            wall = min(start.wall + days * DAY, MOST)
             instant = wall - start.zone.east(wall) + (0 if start.date else end.seconds)
         else:
             instant = end.instant
-        if not start.instant <= instant <= LAST:
+        if not start.instant <= instant <= MOST:
             self.sink.pass_over("unknown end")
             return None
         return instant * SECOND
@@ -207,9 +222,7 @@ class Rows:
     def _row(self, item: str, at: Moment, end: int | None, date: bool, columns: tuple[Any, ...]) -> None:
         self.position += 1
         self.waiting += self._weight(columns)
-        self.values.append(
-            (item, *at, self.sink.position(self.position), columns[0], end, date, *columns[1:])
-        )
+        self.table.values.append((item, *at, self.position, columns[0], end, date, *columns[1:]))
 
 
 def _item(entry: Entry) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
+from typing import NamedTuple
 
 import msgspec
 
+from forge_core import times
 from forge_core.sources.base import Sink
 from forge_core.sources.calendar_child import TARGET, Limited, Request
 from forge_core.sources.calendar_entry import Entry, Property, parameters
@@ -21,7 +23,7 @@ from forge_core.sources.calendar_zones import FLOATING, UTC
 from forge_core.sources.child import Child, ChildLost
 
 _YEAR = 31_556_952  # seconds, on average
-_EARLIEST, _LATEST = 86_400, 4_102_444_800  # 1970-01-02 and 2100: what ``times.planned`` lets through
+FIRST, LAST = times.DAY // times.SECOND, times.LATEST_PLAN // times.SECOND  # as ``times.planned``
 _DATES_MAX = 100_000  # RDATE and EXDATE of one entry
 
 
@@ -29,13 +31,20 @@ class TooMany(Exception):
     """A rule that is set aside; ``str`` of it is the reason."""
 
 
+class Found(NamedTuple):
+    """``walls``: instant -> wall time, in order. ``ends``: wall time -> the end it has of its own, if any."""
+
+    walls: dict[int, int]
+    ends: dict[int, Stamp | Duration | None]
+
+
 class Occurrences:
     """The occurrences of recurring entries of one part, one entry after the other."""
 
     def __init__(self, sink: Sink, zones: ZonesByName, now: float | None = None) -> None:
         now, options = time.time() if now is None else now, sink.options
-        self.first = max(_EARLIEST, int(now - options.calendar_years_back * _YEAR))
-        self.last = min(_LATEST, int(now + options.calendar_years_ahead * _YEAR))
+        self.first = max(FIRST, int(now - options.calendar_years_back * _YEAR))
+        self.last = min(LAST, int(now + options.calendar_years_ahead * _YEAR))
         self.most = options.calendar_occurrences
         self.left = options.calendar_part_occurrences
         self.seconds = options.calendar_rule_seconds
@@ -50,35 +59,38 @@ class Occurrences:
     ) -> None:
         self._child.end()
 
-    def of(self, entry: Entry, start: Stamp, weight: int) -> Iterator[tuple[int, Stamp | Duration | None]]:
-        """(wall time, an end of its own) of each occurrence in the window, in order; exceptions are not among them.
+    def of(self, entry: Entry, start: Stamp, weight: int) -> Found | None:
+        """What there is in the window; None where the rules are set aside.
 
         ``weight`` is what one occurrence takes of the budget of all.
         """
-        dates = self._dates(entry, start)
-        walls = set(dates)
+        ends = self._dates(entry, start)
         try:
-            walls.update(self._ruled(entry, start))
+            walls = sorted({*ends, *self._ruled(entry, start)})
             if len(walls) > self.most:
-                walls = set(sorted(walls)[: self.most])
+                walls = walls[: self.most]
                 self.sink.quarantine("too many occurrences")
-            self.left -= len(walls) * weight
-            if self.left < 0:
-                raise TooMany("too many occurrences")
+            self._spend(len(walls) * weight)
         except TooMany as reason:
             self.sink.quarantine(str(reason))
-            yield start.wall, None
-            return
-        instants, whole_days = self.exceptions(entry, start)
-        east = start.zone.east
-        for wall in sorted(walls):
-            instant = wall - east(wall)
+            return None
+        gone, gone_days = self.exceptions(entry, start)
+        found: dict[int, int] = {}
+        for wall, instant in zip(walls, start.zone.instants(walls), strict=True):
+            # two wall times of a gap are one instant
             if (
                 self.first <= instant <= self.last
-                and instant not in instants
-                and wall // DAY not in whole_days
+                and instant not in gone
+                and (not gone_days or wall // DAY not in gone_days)
+                and instant not in found
             ):
-                yield wall, dates.get(wall)
+                found[instant] = wall
+        return Found(found, ends)
+
+    def _spend(self, weight: int) -> None:
+        self.left -= weight
+        if self.left < 0:
+            raise TooMany("too many occurrences")
 
     def _ruled(self, entry: Entry, start: Stamp) -> Iterator[int]:
         """The wall times of the rules, the start among them; raises ``TooMany``."""
@@ -94,11 +106,8 @@ class Occurrences:
             return
         for one in rules:
             until = last if one.until is None else min(last, one.until)
-            self.left -= (
-                one.rule.steps(day, first // DAY, until // DAY) // 10
-            )  # most have few days to look at
-            if self.left < 0:
-                raise TooMany("too many occurrences")
+            # looking at a day takes a part of the time that an occurrence takes
+            self._spend(one.rule.steps(day, first // DAY, until // DAY) // 4)
             for found in days(one.rule, day, first // DAY, until // DAY, self.most + 1):
                 if (wall := found * DAY + clock) <= until:
                     yield wall

@@ -16,7 +16,7 @@ from forge_core.sources.calendar_zones import FLOATING, UTC, Zone, fixed
 
 DAY = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
-LAST = (date(9999, 12, 31).toordinal() - EPOCH) * DAY  # what no sum of times may pass
+MOST = (date(9999, 12, 31).toordinal() - EPOCH) * DAY  # what no sum of times may pass
 _CACHE_MAX = 20_000
 
 _days: dict[str, int | None] = {}

@@ -7,7 +7,7 @@ occurs twice, the answer is that of before the change, as RFC 5545 3.3.5 has it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -45,6 +45,11 @@ class Zone:
             first, last = self._exact(day * DAY), self._exact(day * DAY + DAY - 1)
             found = self._days[day] = first if first == last else None
         return self._exact(wall) if found is None else found
+
+    def instants(self, walls: Sequence[int]) -> list[int]:
+        """UTC of many wall times."""
+        days, east = self._days, self.east
+        return [wall - (east(wall) if (found := days.get(wall // DAY)) is None else found) for wall in walls]
 
     def wall(self, instant: int) -> int:
         """The wall time of an instant."""
