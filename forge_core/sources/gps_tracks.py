@@ -13,7 +13,7 @@ from typing import Protocol
 from forge_core.archives import Archive, Member
 from forge_core.sources.base import BATCH_ROWS, Batch, Format, MemberReader, Sink
 from forge_core.sources.encoding import as_utf8
-from forge_core.sources.location_columns import Columns, Visit, batches
+from forge_core.sources.location_columns import Columns, Visit, batches, movement
 from forge_core.sources.xml_stream import Elements
 
 SOURCE = "gps"
@@ -22,7 +22,6 @@ _PROLOG = rb"(?:<\?xml[^>]{0,200}\?>\s*|<!--(?:[^-]|-(?!->))*-->\s*|<!DOCTYPE[^>
 _DECLARED = rb"(?:<!DOCTYPE[^>]{0,200}\[.*?)?"  # entities are refused when reading, by name
 _ROOT = re.compile(rb"\s*" + _PROLOG + _DECLARED + rb"<(?:\w{1,20}:)?(gpx|kml)[\s>]", re.S)
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,30})?(?:[eE][+-]?\d{1,3})?\Z")
-_WORD_CHARS = 64
 KEPT = 4096  # bytes that ``recognise`` is given
 _VIEWS = {"LookAt", "Camera"}  # their times say what a map shows, not when somebody was there
 
@@ -47,14 +46,15 @@ class Gpx:
     def __init__(self, columns: Columns, sink: Sink) -> None:
         self._columns, self._sink = columns, sink
         self._at: tuple[str | None, str | None] | None = None  # of the point that is open
-        self._point = self._time = self._name = self._kind = ""
+        self._point = self._time = self._name = ""
+        self._kind: str | None = None
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name in ("trkpt", "wpt", "rtept"):
             self._point, self._at = name, (attributes.get("lat"), attributes.get("lon"))
             self._time = self._name = ""
         elif name in ("trk", ""):
-            self._point = self._kind = ""
+            self._point, self._kind = "", None
 
     def end(self, name: str, text: str) -> None:
         if name == "time":
@@ -62,7 +62,7 @@ class Gpx:
         elif name == "name":
             self._name = text
         elif name == "type" and not self._point:
-            self._kind = text.lower()[:_WORD_CHARS]
+            self._kind = movement(text)
         elif name == self._point and self._at is not None:
             self._done(*self._at)
             self._point, self._at = "", None
@@ -78,7 +78,7 @@ class Gpx:
         else:
             waypoint = self._point == "wpt"
             named = Visit(name=self._name, is_point=True) if waypoint and self._name else None
-            activity = None if waypoint else self._kind or None
+            activity = None if waypoint else self._kind
             self._columns.point(self._time, north, east, activity=activity, visit=named)
 
 
@@ -153,7 +153,7 @@ class Kml:
             visit = Visit(end, None, told.get("name") or told.get("address"), is_point=end is None)
             self._point(begin, points[0].split(","), visit)
         else:  # a journey: its ends have times, what lies between has none
-            activity = told.get("category", "").lower().replace(" ", "_")[:_WORD_CHARS] or None
+            activity = movement(told.get("category"))
             self._point(begin, points[0].split(","), activity=activity)
             if end is not None:
                 self._point(end, points[-1].split(","), activity=activity)

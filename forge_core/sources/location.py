@@ -11,7 +11,7 @@ import msgspec
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
 from forge_core.sources.json_cut import parts
 from forge_core.sources.json_stream import Decoder
-from forge_core.sources.location_columns import Columns, batches, e7
+from forge_core.sources.location_columns import Columns, batches, e7, movement
 
 ANCHOR = (
     rb'"(?:latitudeE7|longitudeE7|timestampMs|timestamp|accuracy|activity|activeWifiScan|altitude|batteryCharging|'
@@ -71,7 +71,7 @@ class Location(SplitReader):
             columns = Columns(
                 times=[r.timestamp or r.timestampMs for r in records],
                 accuracy=[r.accuracy for r in records],
-                activity=[r.activity and likeliest(r.activity) for r in records],
+                activity=[likeliest(r.activity) if r.activity else None for r in records],
             )
             latitude, longitude = e7([r.latitudeE7 for r in records]), e7([r.longitudeE7 for r in records])
             yield from batches(columns, sink, first, latitude=latitude, longitude=longitude)
@@ -85,7 +85,7 @@ def likeliest(found: list[Guesses]) -> str | None:
         for guess in guesses.activity:
             if guess.confidence > most:
                 most, name = guess.confidence, guess.type
-    return name.lower() if name else None
+    return movement(name)
 
 
 READER = Location()

@@ -24,6 +24,7 @@ SOURCE = "google-location"
 POINT_DIGITS, CELL_DIGITS = 5, 4  # about 1 m and 11 m of latitude
 NO_POSITION = 1e-4  # degrees: nearer to (0, 0) is a missing position, or degrees in a field of E7 numbers
 NAME_CHARS = 1000
+WORD_CHARS = 64
 _EPOCH = re.compile(r"-?[0-9.]+\Z")
 
 When = str | int | float | None
@@ -78,6 +79,13 @@ class Moments(NamedTuple):
     zones: pa.Array
     flags: pa.Array
     unread: np.ndarray
+
+
+def movement(name: str | None) -> str | None:
+    """``IN_BUS`` as ``in_bus``, ``UNKNOWN_ACTIVITY_TYPE`` as ``unknown``."""
+    if not name:
+        return None
+    return name[:WORD_CHARS].lower().replace(" ", "_").removesuffix("_activity_type")
 
 
 def e7(values: Sequence[float | None]) -> np.ndarray:
@@ -218,7 +226,7 @@ def _visit_items(
         if visit is None:
             continue
         if not visit.is_point:
-            items[row] = f"place:{visit.place}" if visit.place else near[row]
+            items[row] = f"place:{visit.place[:NAME_CHARS]}" if visit.place else near[row]
         names[row] = visit.name[:NAME_CHARS] if visit.name else None
     return items, names
 

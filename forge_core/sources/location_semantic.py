@@ -11,7 +11,7 @@ import msgspec
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
 from forge_core.sources.json_cut import parts
 from forge_core.sources.json_stream import Decoder
-from forge_core.sources.location_columns import Columns, Visit, When, batches, e7
+from forge_core.sources.location_columns import Columns, Visit, When, batches, e7, movement
 
 ANCHOR = rb'"(?:placeVisit|activitySegment)"'
 _TOP = re.compile(rb'\s*\{\s*"timelineObjects"\s*:\s*\[\s*(?:\]|\{\s*' + ANCHOR + rb"\s*:)")
@@ -146,7 +146,7 @@ def _visit(visit: PlaceVisit, columns: Columns) -> None:
 
 
 def _journey(segment: Segment, columns: Columns) -> None:
-    duration, activity = segment.duration or Duration(), _movement(segment)
+    duration, activity = segment.duration or Duration(), _activity(segment)
     if start := segment.startLocation:
         columns.point(
             duration.start, start.latitudeE7, start.longitudeE7, start.accuracyMetres, activity=activity
@@ -165,11 +165,11 @@ def _path(path: Path | None, activity: str | None, columns: Columns) -> None:
         columns.point(at, point.latE7, point.lngE7, point.accuracyMeters, activity=activity)
 
 
-def _movement(segment: Segment) -> str | None:
+def _activity(segment: Segment) -> str | None:
     name = segment.activityType
     if not name and segment.activities:
         name = max(segment.activities, key=lambda one: one.probability).activityType
-    return name.lower().removesuffix("_activity_type") if name else None
+    return movement(name)
 
 
 READER = LocationSemantic()

@@ -18,7 +18,7 @@ from forge_core.sources import json_stream
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
 from forge_core.sources.encoding import chunks
 from forge_core.sources.json_cut import as_stream, parts
-from forge_core.sources.location_columns import Columns, Visit, When, batches
+from forge_core.sources.location_columns import Columns, Visit, When, batches, movement
 from forge_core.sources.location_semantic import KNOWN
 
 ANCHOR = (
@@ -175,8 +175,7 @@ def _segment(one: Segment, columns: Columns, sink: Sink) -> None:
         _point(one.startTime, place.placeLocation, columns, sink, visit=told)
     if one.activity is not None:
         journey = one.activity
-        kind = journey.topCandidate.type if journey.topCandidate else None
-        activity = kind.lower().replace(" ", "_").removesuffix("_activity_type") if kind else None
+        activity = movement(journey.topCandidate.type) if journey.topCandidate else None
         _point(one.startTime, journey.start, columns, sink, activity=activity)
         _point(one.endTime, journey.end, columns, sink, activity=activity)
         if journey.parking:
@@ -198,7 +197,7 @@ def _segment(one: Segment, columns: Columns, sink: Sink) -> None:
         likeliest = max(guesses, key=lambda guess: guess.confidence).type if guesses else None
         _point(
             position.timestamp, position.LatLng or position.latLng, columns, sink,
-            accuracy=position.accuracyMeters, activity=likeliest.lower() if likeliest else None,
+            accuracy=position.accuracyMeters, activity=movement(likeliest),
         )  # fmt: skip
     if len(columns.times) == before:
         sink.pass_over("a memory of a journey" if bytes(one.timelineMemory) else "no coordinates")
