@@ -49,8 +49,7 @@ class Calendars(SplitReader):
         with Occurrences(sink, zones) as occurrences:
             rows = Rows(sink, self.source, occurrences)
             for group in groups:
-                rows.add(group)
-                yield from rows.due()
+                yield from rows.of(group)
         yield from sink.rest()
 
 

@@ -16,7 +16,7 @@ from zlib import crc32
 from forge_core.sources.base import Sink
 
 ENTRY_MAX = 16 << 20  # an entry may have attachments inside
-HELD = 64 << 20
+HELD = 40 << 20
 _ENTRY_COST = 150  # bytes of memory that go with each entry held
 _DEFINITION_MAX, _DEFINITIONS_MAX = 256 << 10, 4 << 20
 _BEGIN, _END = b"\nBEGIN:VEVENT\n", b"\nEND:VEVENT"
@@ -121,8 +121,10 @@ def _dealt(pieces: Iterable[bytes], sink: Sink) -> Iterator[bytes]:
     known: dict[bytes, bytes] = {}
     zones: dict[str, str] = {}
     for piece in pieces:
-        zones = definitions(piece) | zones
-        sink.pass_over("not an event", no_events(piece))
+        if sum(map(len, zones.values())) < _DEFINITIONS_MAX:
+            zones = definitions(piece) | zones
+        if others := no_events(piece):
+            sink.pass_over("not an event", others)
         for before, lines, ended in cut(_BULK.sub(b"", piece)):
             known = settings(before, known)
             if not ended:
@@ -160,12 +162,15 @@ class _Dealer:
             self.add(known, lines)
         count = sum(len(lines) for _, lines in going) // self.part_bytes + 1
         hands: list[list[tuple[dict[bytes, bytes], bytes]]] = [[] for _ in range(count)]
-        for known, lines in going:
-            uid = _UID.search(lines)
-            hands[crc32(uid[1].strip() if uid else lines) % count].append((known, lines))
+        while going:
+            one = going.pop()
+            uid = _UID.search(one[1])
+            hands[crc32(uid[1].strip() if uid else one[1]) % count].append(one)
         head = b"".join(b"\nBEGIN:VTIMEZONE%s\nEND:VTIMEZONE" % text.encode() for text in zones.values())
         for hand in hands:
+            hand.reverse()  # as in the file
             yield from self._parts(head, hand)
+            hand.clear()
 
     def _parts(self, head: bytes, hand: list[tuple[dict[bytes, bytes], bytes]]) -> Iterator[bytes]:
         """One part as a rule; more where one UID has more entries than any series."""

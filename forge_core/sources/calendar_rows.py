@@ -30,8 +30,8 @@ class Rows:
         self.position = sink.position(0)
         self.waiting = 0
 
-    def add(self, group: Sequence[Entry]) -> None:
-        """The rows of all entries of one UID."""
+    def of(self, group: Sequence[Entry]) -> Iterator[Batch]:
+        """Add the rows of all entries of one UID; the batches that are due."""
         item = _item(group[0])
         masters, changes = self._newest(group)
         base: Stamp | None = None
@@ -46,15 +46,16 @@ class Rows:
                 changes = kept if mine else changes
             else:
                 self._single(master, master.start, item)
+            yield from self._due()
         for change in changes:
             if change.cancelled:
                 self.sink.pass_over("cancelled")
             elif change.original is not None:
                 start = change.start or change.original
                 self._single(change, start, f"{item}#{_due(change.original, base)}")
+        yield from self._due()
 
-    def due(self) -> Iterator[Batch]:
-        """The batches that are due."""
+    def _due(self) -> Iterator[Batch]:
         if self.waiting >= _WEIGHT_MAX:
             self.waiting = 0
             yield from self.sink.rest()

@@ -49,7 +49,7 @@ class Options:
     calendar_years_back: int = limit(10, "recurrences are expanded from so long ago")
     calendar_years_ahead: int = limit(1, "and until so far ahead")
     calendar_occurrences: int = limit(5_000, "of one recurring entry")
-    calendar_part_occurrences: int = limit(1_000_000, "of all recurring entries of a part of a calendar")
+    calendar_part_occurrences: int = limit(500_000, "of all recurring entries of a part of a calendar")
     calendar_text_chars: int = limit(4_000, "title or place of an entry, which each occurrence repeats")
     calendar_attendees: int = limit(1_000, "of an entry; the others are left out")
     calendar_rule_seconds: float = limit(2.0, "one recurrence rule may take; then it is set aside")
