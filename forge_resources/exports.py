@@ -35,6 +35,7 @@ class Export:
     bytes: int
     status: str
     population: str
+    name: str | None = None  # what the file was called when it was given
     new: bool = False
 
 
@@ -100,9 +101,10 @@ class Exports:
         copy = archives.preserve(path, self.folder)
         with self.database.transaction() as connection:
             connection.execute(
-                "insert into forge.exports (partition, sha256, source, subject, file, bytes) values (%s,%s,%s,%s,%s,%s)"
+                "insert into forge.exports (partition, sha256, source, subject, file, bytes, name)"
+                " values (%s,%s,%s,%s,%s,%s,%s)"
                 " on conflict (partition) do nothing",
-                (partition, digest, found.source, owner, copy.name, copy.stat().st_size),
+                (partition, digest, found.source, owner, copy.name, copy.stat().st_size, Path(path).name),
             )
         self._join_set(partition, part)
         export = self.get(partition)
@@ -113,7 +115,7 @@ class Exports:
         if part is None:
             return None
         return self.database.value(
-            "select subject from forge.exports join forge.sets using (partition) where name = %s limit 1",
+            "select subject from forge.exports join forge.sets using (partition) where sets.name = %s limit 1",
             (part.name,),
         )
 
@@ -158,20 +160,21 @@ class Exports:
 
     def get(self, partition: str) -> Export | None:
         rows = self.database.rows(
-            "select partition, source, subject, file, bytes, status from forge.exports where partition = %s",
+            "select partition, source, subject, file, bytes, status, name from forge.exports where partition = %s",
             (partition,),
         )
         return self._export(rows[0]) if rows else None
 
     def all(self) -> list[Export]:
         rows = self.database.rows(
-            "select partition, source, subject, file, bytes, status from forge.exports order by registered_at, 1"
+            "select partition, source, subject, file, bytes, status, name from forge.exports order by registered_at, 1"
         )
         return [self._export(row) for row in rows]
 
     def _export(self, row: tuple) -> Export:
-        partition, source, subject, file, size, status = row
-        return Export(partition, source, subject, self.folder / file, size, status, self.population() or "")
+        partition, source, subject, file, size, status, name = row
+        population = self.population() or ""
+        return Export(partition, source, subject, self.folder / file, size, status, population, name)
 
     def find(self, subject: str | None = None, source: str | None = None) -> list[Export]:
         """The exports of a subject, as named at ingest, of a source, or both."""

@@ -34,7 +34,7 @@ create table if not exists forge.home (only_row boolean primary key default true
     population text not null, since timestamptz not null default now());
 create table if not exists forge.exports (partition text primary key, sha256 text not null, source text not null,
     subject text not null, file text not null, bytes bigint not null, registered_at timestamptz not null default now(),
-    status text not null default 'registered', code text, reason text, published_at timestamptz);
+    status text not null default 'registered', code text, reason text, published_at timestamptz, name text);
 create table if not exists forge.sets (partition text primary key, name text not null, part int not null, total int);
 create table if not exists forge.publications (partition text, kind text, rows bigint not null,
     new_rows bigint not null, digest text not null,
@@ -118,9 +118,11 @@ class Database:
         there = set(
             connection.execute(
                 "select table_schema, table_name, column_name from information_schema.columns"
-                " where table_schema in ('raw', 'clean')"
+                " where table_schema in ('raw', 'clean', 'forge')"
             )
         )
+        if ("forge", "exports", "name") not in there:
+            connection.execute("alter table forge.exports add column name text")
         for kind, declared in events.KINDS.items():
             for layer in ("raw", "clean"):
                 for column in declared.columns:

@@ -106,7 +106,7 @@ def _stage(
     """Read all parts that are not staged yet; what became of each member, and how many parts were."""
     report = ReadReport()
     staging.resume()
-    with archives.open_archive(export.path, exports.limits) as archive:
+    with archives.open_archive(export.path, exports.limits, export.name) as archive:
         survey = sources.survey(archive, export.subject, exports.options)
         claimed = {name for claim in survey.claims for name in claim.members}
         total = sum(member.size for member in archive.members if member.name in claimed)

@@ -37,12 +37,15 @@ __all__ = [
 _PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|\?xml)", re.I)
 
 
-def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
-    """Open an export for reading; refuse it with a ``FORGE-ARCHIVE-…`` code where it must not be read."""
+def open_archive(path: Path | str, limits: Limits | None = None, name: str | None = None) -> Archive:
+    """Open an export for reading; refuse it with a ``FORGE-ARCHIVE-…`` code where it must not be read.
+
+    ``name`` is what a single file was called before its copy was named by content.
+    """
     path, limits = Path(path), limits or Limits()
     if not path.exists():
         raise UsageError("FORGE-ARCHIVE-MISSING", "There is no such file or folder.", "", "Check the path.")
-    archive = _open(path, limits)
+    archive = _open(path, limits, name or path.name)
     try:
         check_nesting(archive, [m for m in archive.members if m.name.lower().endswith(SUFFIXES)])
     except BaseException:
@@ -51,19 +54,19 @@ def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
     return archive
 
 
-def _open(path: Path, limits: Limits) -> Archive:
+def _open(path: Path, limits: Limits, name: str) -> Archive:
     if path.is_dir():
         return FolderArchive(path, limits)
     with path.open("rb") as stream:
         head = stream.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return FileArchive(path, limits) if is_document(head) else ZipArchive(path, limits)
+        return FileArchive(path, limits, name) if is_document(head) else ZipArchive(path, limits)
     if is_packed(head):
         named = path.name.lower().endswith(SUFFIXES)  # then it must be a tar
-        return TarArchive(path, limits) if named or is_tar(path) else PackedFile(path, limits)
+        return TarArchive(path, limits) if named or is_tar(path) else PackedFile(path, limits, name)
     if head and path.name.lower().endswith((*SUFFIXES, ".gz")):
         raise _not_an_archive(head)
-    return FileArchive(path, limits)
+    return FileArchive(path, limits, name)
 
 
 def _not_an_archive(head: bytes) -> Exception:

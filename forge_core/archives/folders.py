@@ -59,12 +59,12 @@ class FileArchive(Archive):
 
     depth = 0
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Limits, name: str) -> None:
         super().__init__(path, limits)
         size = path.stat().st_size
         if not size:
             raise refuse("EMPTY", "The file is empty.", "Export the data again.")
-        self._admit([Member(printable(path.name), size, None, path)], None)
+        self._admit([Member(printable(name), size, None, path)], None)
 
     def _open(self, member: Member) -> BinaryIO:
         return open(member.key, "rb")
@@ -76,7 +76,7 @@ class FileArchive(Archive):
 class PackedFile(Archive):
     """A single file packed with gzip, bzip2 or xz: unpacked once to learn its length, and when it is read."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Limits, name: str) -> None:
         super().__init__(path, limits)
         packed, size = path.stat().st_size, 0
         try:
@@ -89,7 +89,7 @@ class PackedFile(Archive):
             raise refuse(
                 "TRUNCATED", "It ends too early or is damaged.", "Download it again, to the end."
             ) from error
-        name = path.name.rpartition(".")[0] or path.name
+        name = name.rpartition(".")[0] or name
         self._admit([Member(printable(name), size, packed, None)], packed)
 
     def _open(self, member: Member) -> BinaryIO:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import socket
+import struct
 import subprocess
 import sys
 from multiprocessing.connection import Connection
@@ -18,9 +19,15 @@ class ChildLost(Exception):
     """The child took too long, or died; ``str`` of it says which."""
 
 
-def start(module: str, *arguments: str) -> tuple[subprocess.Popen[bytes], Connection]:
-    """``python -m module FD arguments`` and our end of the socket whose other end is FD."""
+def start(module: str, *arguments: str, seconds: float) -> tuple[subprocess.Popen[bytes], Connection]:
+    """``python -m module FD arguments`` and our end of the socket whose other end is FD.
+
+    Sending raises ``OSError`` when the child has not listened for ``seconds``.
+    """
     ours, theirs = socket.socketpair()
+    ours.setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+    )
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
@@ -50,7 +57,7 @@ class Child:
     def call(self, data: bytes) -> bytes:
         """The function's answer; raises ``ChildLost``."""
         if self._running is None:
-            self._running = start(__name__, self.target)
+            self._running = start(__name__, self.target, seconds=self.seconds)
             self._running[1].recv_bytes()  # it has imported: that is not counted
         connection = self._running[1]
         try:

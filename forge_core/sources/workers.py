@@ -51,6 +51,7 @@ class _Worker:
     connection: Connection
     at_work: list[Work]
     since: float = 0.0
+    deaf: bool = False  # it does not take what is sent
 
 
 class Workers:
@@ -88,7 +89,7 @@ class Workers:
         return worker if len(worker.at_work) < AHEAD else None
 
     def _start(self) -> _Worker:
-        process, connection = start(__name__)
+        process, connection = start(__name__, seconds=self.options.part_seconds)
         connection.send_bytes(msgspec.json.encode(self.options))
         return _Worker(process, connection, [])
 
@@ -100,11 +101,15 @@ class Workers:
         try:
             worker.connection.send_bytes(msgspec.json.encode(task))
             worker.connection.send_bytes(work.data)
+        except BlockingIOError:
+            worker.deaf = True
         except OSError:
             return  # it has died: noticed where its answer is awaited
 
     def _answers(self) -> Iterator[Part]:
         """The parts that are done now, after waiting for the first; those lost with a worker too."""
+        for deaf in [worker for worker in self._workers if worker.deaf]:
+            yield self._lost(deaf, "a part took too long")
         busy = {worker.connection: worker for worker in self._workers if worker.at_work}
         patience = (
             min(worker.since for worker in busy.values()) + self.options.part_seconds - time.monotonic()

@@ -22,8 +22,8 @@ from forge_resources.settings import load_settings
 from forge_resources.stores import Stores
 from tests.core.readers import record
 
-ROWS = 2_000
-SMALL = Options(part_bytes=50_000)  # some fifteen parts
+ROWS = 20_000
+SMALL = Options(part_bytes=500_000)  # a handful of parts
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_F_P2_an_interrupted_import_goes_on_where_it_was(stores, export, monkeyp
 
     def stop(now):
         seen.append(now)
-        if len(seen) == 5:
+        if len(seen) == 3:
             raise Interrupted
 
     with pytest.raises(Interrupted):
@@ -90,7 +90,7 @@ def test_F_P2_an_interrupted_import_goes_on_where_it_was(stores, export, monkeyp
     assert raw(stores.database) == []
     done = run(stores, export, count)
 
-    assert 4 <= done.resumed <= 5
+    assert 1 <= done.resumed <= 3
     assert len(raw(stores.database)) == ROWS == done.kinds["watch"].rows
     assert done.report.members["watch-history.json"].rows == {"watch": ROWS}
     assert staged(stores.database) == ["parts"]
@@ -104,7 +104,7 @@ def test_other_limits_make_other_parts_so_reading_starts_again(stores, export, m
 
     with pytest.raises(Interrupted):
         run(stores, export, progress=stop)
-    others = Exports(stores.database, stores.settings.home, options=Options(part_bytes=70_000))
+    others = Exports(stores.database, stores.settings.home, options=Options(part_bytes=700_000))
     done = publish(stores.database, others, export, workers=0)
 
     assert done.resumed == 0
@@ -151,7 +151,7 @@ def test_F_A10_a_disk_that_vanishes_fails_the_run_and_the_next_one_goes_on(store
 
     def vanishing(self, stream, sink):
         for number, part in enumerate(split(self, stream, sink)):
-            if number == 4:
+            if number == 3:
                 raise OSError(5, "Input/output error")
             yield part
 
@@ -160,7 +160,7 @@ def test_F_A10_a_disk_that_vanishes_fails_the_run_and_the_next_one_goes_on(store
         with pytest.raises(OSError, match="Input/output"):
             run(stores, export)
     assert raw(stores.database) == []
-    assert run(stores, export).resumed == 4
+    assert run(stores, export).resumed == 3
     assert len(raw(stores.database)) == ROWS
 
 
@@ -168,8 +168,8 @@ def test_a_worker_that_hangs_or_dies_costs_its_part_only(stores, export, monkeyp
     in_parallel(monkeypatch)
     start, started = workers.start, []
 
-    def sometimes(module, *arguments):
-        process, connection = start(module, *arguments)
+    def sometimes(module, **more):
+        process, connection = start(module, **more)
         started.append(process)
         if len(started) == 1:
             process.send_signal(signal.SIGSTOP)  # hangs
@@ -183,7 +183,7 @@ def test_a_worker_that_hangs_or_dies_costs_its_part_only(stores, export, monkeyp
     done = publish(stores.database, others, export, workers=2)
 
     assert done.reasons == {"a part took too long": 1, "a part broke the reader": 1}
-    assert ROWS * 0.8 < len(raw(stores.database)) < ROWS
+    assert ROWS * 0.4 < len(raw(stores.database)) < ROWS
 
 
 def test_two_runs_of_one_export_at_once_publish_it_once(stores, export):
@@ -217,7 +217,8 @@ def test_erasing_an_export_drops_what_was_staged_of_it(stores, export, monkeypat
     monkeypatch.setattr("forge_resources.staging.COMMIT_SECONDS", 0)
 
     def stop(now):
-        raise Interrupted
+        if now.bytes > SMALL.part_bytes * 5:
+            raise Interrupted
 
     with pytest.raises(Interrupted):
         run(stores, export, progress=stop)
