@@ -22,11 +22,15 @@ class Record(NamedTuple):
     raw: str
 
 
-def csv_parts(stream: BinaryIO, sink: Sink, mark: bytes = b"") -> Iterator[bytes]:
-    """Parts that each begin with ``mark`` and the header record; cut only where a record ends."""
+def csv_parts(stream: BinaryIO, sink: Sink, mark: bytes = b"", first: bytes = b"") -> Iterator[bytes]:
+    """Parts that each begin with ``mark`` and the header record; cut only where a record ends.
+
+    ``first`` is what was read of the stream already.
+    """
     header, whole, size = b"", [], 0
-    for records in _records(stream, sink):
+    for records in _records(stream, sink, first):
         if not header:
+            records = records.lstrip(b"\r\n")
             end = _first_end(records)
             header, records = mark + records[:end], records[end:]
         whole.append(records)
@@ -38,10 +42,10 @@ def csv_parts(stream: BinaryIO, sink: Sink, mark: bytes = b"") -> Iterator[bytes
         yield header + b"".join(whole)
 
 
-def _records(stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
+def _records(stream: BinaryIO, sink: Sink, first: bytes) -> Iterator[bytes]:
     """Runs of whole records, each ended by a newline."""
     limit, rest, skipping = sink.options.line_bytes, b"", False
-    for piece in chunks(stream):
+    for piece in chunks(stream, first=first):
         if skipping:
             _, newline, piece = piece.partition(b"\n")
             if not newline:

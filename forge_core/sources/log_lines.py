@@ -16,11 +16,14 @@ _UNSEEN = re.compile(
 )
 
 
-def line_parts(stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-    """The stream as UTF-8 in parts of whole lines; a line that outgrows memory is quarantined."""
+def line_parts(stream: BinaryIO, sink: Sink, mark: bytes = b"", first: bytes = b"") -> Iterator[bytes]:
+    """The stream as UTF-8 in parts of whole lines; a line that outgrows memory is quarantined.
+
+    Each part begins with ``mark``; ``first`` is what was read of the stream already.
+    """
     limit, whole, size = sink.options.line_bytes, [], 0
     rest, skipping = b"", False
-    for piece in chunks(stream):
+    for piece in chunks(stream, first=first):
         if skipping:
             _, newline, piece = piece.partition(b"\n")
             if not newline:
@@ -36,12 +39,12 @@ def line_parts(stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
             sink.quarantine("too long")
             rest, skipping = b"", True
         if size >= sink.options.part_bytes:
-            yield b"".join(whole)
+            yield mark + b"".join(whole)
             whole, size = [], 0
     if rest:
         whole.append(rest)
     if whole:
-        yield b"".join(whole)
+        yield mark + b"".join(whole)
 
 
 def lines(part: bytes, sink: Sink) -> Iterator[tuple[int, bytes]]:
