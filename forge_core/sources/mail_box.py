@@ -22,6 +22,7 @@ _FROM_LINE = (
     rb"\d{1,2}:\d\d(?::\d\d)?(?:[ ][^\r\n]{0,128})?\r?\n"
 )
 FROM_LINE = re.compile(_FROM_LINE + rb"(?=(?:>From |[A-Za-z][!-9;-~]{0,76}[ \t]{0,8}:))")
+_BORDER = re.compile(rb"\n" + FROM_LINE.pattern)
 MARK = b"\nFrom "
 _AHEAD = 4096  # a From_ line and the header line after it are shorter
 _BLOCK = 16 * 1024
@@ -32,11 +33,9 @@ Omission = tuple[int, int, int]  # offset, bytes, line ends among them
 
 def starts(data: bytes | bytearray, begin: int, end: int) -> Iterator[int]:
     """Where From_ lines stand after an empty line; ``begin`` itself is not looked at."""
-    find, at = data.find, begin
-    while (at := find(MARK, at, end)) >= 0:
-        if _after_empty(data, at) and FROM_LINE.match(data, at + 1, end):
-            yield at + 1
-        at += 1
+    for border in _BORDER.finditer(data, begin, end):
+        if _after_empty(data, border.start()):
+            yield border.start() + 1
 
 
 def _after_empty(data: bytes | bytearray, newline: int) -> bool:
@@ -95,7 +94,7 @@ def one(pieces: Iterable[bytes], options: Options) -> bytes:
 
 
 def framed(data: bytes | bytearray, omitted: Iterable[Omission] = ()) -> bytes:
-    return b"%b\n%b" % (json.dumps(list(omitted)).encode(), data)
+    return json.dumps(list(omitted)).encode() + b"\n" + data
 
 
 def unframed(part: bytes) -> tuple[int, list[Omission]]:
@@ -159,7 +158,7 @@ class Left:
         size = end - begin
         ends = buffer.count(b"\n", begin, end) + buffer.count(b"\r", begin, end)
         if self._omitted and self._omitted[-1][0] == len(self._kept):
-            at, before, ends_before = self._omitted.pop()
+            _, before, ends_before = self._omitted.pop()
             size, ends = size + before, ends + ends_before
         self._omitted.append((len(self._kept), size, ends))
 

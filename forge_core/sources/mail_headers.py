@@ -1,4 +1,4 @@
-"""Header fields of a mail out of its bytes, and what stands in them: words, addresses, ids, labels, dates.
+"""Header fields of a mail out of its bytes, and what stands in them: words, addresses, ids, labels, parameters.
 
 Fields are unfolded and read as RFC 5322, 2047 and 2231 have them, and as they are really written. A field never
 makes another one: line ends that hide in encoded words become blanks.
@@ -10,13 +10,11 @@ import binascii
 import codecs
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import lru_cache
 
-from forge_core.events import TimeFlag
 from forge_core.sources.base import clean
+from forge_core.sources.encoding import encoding_of
 from forge_core.sources.text import decode
-from forge_core.times import MONTHS, SECOND, UNKNOWN, Moment, offset, plausible
 
 _NAMES = (
     rb"From|To|Cc|Bcc|Subject|Date|Message-ID|In-Reply-To|References|X-GM-THRID|X-Gmail-Labels|"
@@ -24,7 +22,7 @@ _NAMES = (
 )
 _FIELD = re.compile(rb"\n((?i:" + _NAMES + rb"))[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)")
 _HEADER = re.compile(rb"[!-9;-~]{1,998}[ \t]*:|[ \t]|>?From ")
-_BLANK = re.compile(rb"\n\r?\n")
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FIELD_MAX = 64 * 1024  # two thousand recipients; what is longer is cut
 _CACHED = 1024  # bytes of a field whose meaning is kept for the next mail that has the same
 
@@ -32,6 +30,11 @@ _CACHED = 1024  # bytes of a field whose meaning is kept for the next mail that 
 _NO_CHARSET = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"}
 # ASCII bytes mean themselves in these: nearly all text goes the short way
 _ASCII_FIRST = re.compile(r"ascii|utf-8|iso8859-\d+|cp125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|euc_(?:kr|jp)")
+
+_ASCII = bytes(range(128))
+# A text with one byte in fifty outside ASCII is in a Western language, with a pound sign or typographic quotes:
+# others have more. To guess at its encoding takes a millisecond and is wrong more often.
+_RARE = 50
 
 _WORD = re.compile(
     rb"=\?([^?\s*]{1,64})(?:\*[^?\s]*)?\?([bBqQ])\?(.{0,4096}?)\?=(?:[ \t\r\n]+(?==\?))?", re.S
@@ -45,8 +48,8 @@ def split(data: bytes, start: int, end: int) -> tuple[dict[bytes, bytes], int]:
     """
     if not _HEADER.match(data, start + 1, end):
         return {}, min(start + 1, end)
-    blank = _BLANK.search(data, start, end)
-    stop, body = (blank.start(), blank.end()) if blank else (end, end)
+    empty = _EMPTY_LINE.search(data, start, end)
+    stop, body = empty.span() if empty else (end, end)
     found = _FIELD.findall(data, start, stop)
     return {name.lower(): value for name, value in reversed(found)}, body
 
@@ -106,10 +109,15 @@ def _plain_ascii(code: str | None) -> bool:
 
 
 def to_text(data: bytes, code: str | None) -> str:
-    """Text in a charset that ``charset`` knows."""
+    """Text in a charset that ``charset`` knows, or in none that is declared."""
     if data.isascii() and _plain_ascii(code):
         return data.decode("ascii")
-    return decode(data, code)
+    try:
+        return data.decode(code or "utf-8")
+    except ValueError:
+        if not encoding_of(data) and len(data.translate(None, _ASCII)) * _RARE < len(data):
+            return _raw(data, "cp1252")
+        return decode(data, code)
 
 
 def unbase64(data: bytes) -> bytes:
@@ -123,7 +131,7 @@ def unbase64(data: bytes) -> bytes:
         return binascii.a2b_base64(digits + b"=" * (4 - rest) if rest > 1 else digits[: len(digits) - rest])
 
 
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"|\\.', re.S)
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"(?!@)|\\.', re.S)  # a name, not half of an address
 _COMMENT = re.compile(rb"\([^()]*+\)")
 _COMMENTS_DEEP = 4
 
@@ -134,7 +142,7 @@ def addresses(value: bytes) -> tuple[str, ...]:
 
 
 def _addresses(value: bytes) -> tuple[str, ...]:
-    if b"=?" in value and b"@" in (rest := _WORD.sub(b" ", value)):
+    if b"=?" in value and b"@" in (rest := _WORD.sub(b" ", value)) and b" @" not in rest:
         value = rest  # a name in encoded words may hold commas and brackets
     if b'"' in value or b"\\" in value:
         value = _QUOTED.sub(b" ", value)
@@ -142,7 +150,7 @@ def _addresses(value: bytes) -> tuple[str, ...]:
         if b"(" not in value:
             break
         value = _COMMENT.sub(b" ", value)
-    found = {}
+    found: dict[str, None] = {}
     for piece in value.replace(b";", b",").split(b","):
         before, angle, rest = piece.rpartition(b"<")
         if angle and (address := rest.partition(b">")[0].strip()):
@@ -177,70 +185,6 @@ def labels(value: bytes) -> list[str]:
     return list(dict.fromkeys(label for label in found if label))
 
 
-_TIME = rb"(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?"
-_ZONE = rb"([+-]\d{4}|[+-]\d\d:\d\d|[A-Za-z]{1,5}(?:[+-]\d{4})?)"
-_DATE = re.compile(
-    rb"\s*(?:[A-Za-z]{3,9}\.?,?\s*)?(\d{1,2})[\s-]+([A-Za-z]{3})[a-z]{0,6}\.?[\s-]+(\d{2,9}),?\s+"
-    + _TIME + rb"\s*" + _ZONE + rb"?"
-)  # fmt: skip
-_CTIME = re.compile(
-    rb"\s*(?:[A-Za-z]{3,9},?\s+)?([A-Za-z]{3})[a-z]{0,6}\s+(\d{1,2}),?\s+" + _TIME
-    + rb"\s+(?:" + _ZONE + rb"\s+)?(\d{4})"
-)  # fmt: skip
-# names that are several places' in mail
-_AMBIGUOUS = {"IST", "BST", "AST", "CLT"}
-
-
-def moment(value: bytes | None) -> Moment:
-    """The date of a mail. A zone that no table has is read as UTC and flagged; without a date it is unknown."""
-    if value is None:
-        return UNKNOWN
-    if found := _DATE.match(value, 0, 256):
-        day, month, year, hour, minute, second, zone = found.groups()
-    elif found := _CTIME.match(value, 0, 256):
-        month, day, hour, minute, second, zone, year = found.groups()
-    else:
-        return UNKNOWN
-    if len(year) > 4:
-        return Moment(None, None, TimeFlag.IMPLAUSIBLE.value)
-    midnight = _midnight(year, month.capitalize(), day)
-    at = int(hour) * 3600 + int(minute) * 60 + int(second or 0)
-    if midnight is None or int(hour) > 23 or int(minute) > 59 or (second and int(second) > 60):
-        return UNKNOWN
-    east, name, flag = _zone(zone)
-    if flag == TimeFlag.UNKNOWN.value:
-        return UNKNOWN
-    if second == b"60":
-        at, flag = at - 1, TimeFlag.LEAP_SECOND.value
-    return plausible(midnight + at * SECOND - east, name, flag)
-
-
-@lru_cache(16384)
-def _midnight(year: bytes, month: bytes, day: bytes) -> int | None:
-    number = int(year)
-    if len(year) < 4:  # RFC 5322, 4.3
-        number += 2000 if len(year) == 2 and number < 50 else 1900
-    try:
-        return int(datetime(number, MONTHS[month.decode()], int(day), tzinfo=UTC).timestamp()) * SECOND
-    except (ValueError, KeyError):
-        return None
-
-
-@lru_cache(1024)
-def _zone(zone: bytes | None) -> tuple[int, str | None, str | None]:
-    """(microseconds east of UTC, name as exported, flag)."""
-    if zone is None:
-        return 0, None, TimeFlag.NO_ZONE.value
-    name = zone.decode("ascii")
-    upper = name.upper()
-    if upper in ("AM", "PM"):  # a clock of twelve hours: nobody says where its zone would stand
-        return 0, None, TimeFlag.UNKNOWN.value
-    east = 0 if upper == "UT" else None if upper in _AMBIGUOUS else offset(upper)
-    if east is None:
-        return 0, name, TimeFlag.UNKNOWN_ZONE.value
-    return east, name, None
-
-
 _PARAMETER = re.compile(rb';\s*([!-:<>-~]{1,64}?)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;]*))', re.S)
 _MEDIA = re.compile(rb"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,127}")
 _ESCAPED = re.compile(rb"\\(.)", re.S)
@@ -248,7 +192,7 @@ _ESCAPED = re.compile(rb"\\(.)", re.S)
 
 def parameters(value: bytes) -> dict[bytes, bytes]:
     """``; name=value`` of a field, by lower-case name; the first of each counts."""
-    found = {}
+    found: dict[bytes, bytes] = {}
     for name, quoted, plain in _PARAMETER.findall(value[:_FIELD_MAX]):
         found.setdefault(name.lower(), _ESCAPED.sub(rb"\1", quoted) if quoted else plain.strip(b' \t\r\n"'))
     return found

@@ -5,11 +5,13 @@ from __future__ import annotations
 import binascii
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any
 
 from forge_core.sources.base import Sink, clean, cut
 from forge_core.sources.mail_box import FROM_LINE, Omission, starts, unframed
-from forge_core.sources.mail_headers import addresses, labels, line, message_id, moment, split
+from forge_core.sources.mail_dates import moment
+from forge_core.sources.mail_headers import addresses, labels, line, message_id, split
 from forge_core.sources.mail_mime import Leaf, TooManyParts, attachment, is_attachment, leaves, text, type_of
 from forge_core.sources.text import HTML_MAX, html_text
 
@@ -24,7 +26,7 @@ def mailbox(part: bytes, sink: Sink, source: str) -> None:
     values, end = sink.table("message", source).values, len(part)
     borders = [begin, *starts(part, begin, end), end]
     position = 0
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in pairwise(borders):
         inside = [one for one in omitted if start < one[0] <= stop] if omitted else ()
         header = FROM_LINE.match(part, start, stop)
         if header is None:  # before the first message

@@ -7,8 +7,10 @@ thousand nested parts as for three.
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from forge_core.sources.mail_box import Omission
@@ -24,6 +26,8 @@ from forge_core.sources.mail_headers import (
 
 PARTS_MAX = 10_000
 _HYPHENS_MAX = 200_000  # lines that begin with two hyphens are looked at; a long patch has thousands
+_HYPHENS = re.compile(rb"\n--([^\n]{0,264})")
+_INSIDE_MAX = 100  # mails in mails
 _BORDER_MAX = 256  # bytes; RFC 2046 allows 70
 _CACHED = 512  # bytes of a field whose meaning is kept for the next part that has the same
 
@@ -71,28 +75,21 @@ def type_of(fields: dict[bytes, bytes], missing: Type = PLAIN) -> Type:
 
 def leaves(data: bytes, fields: dict[bytes, bytes], start: int, end: int) -> list[Leaf]:
     """The parts of the mail whose body lies in ``data[start:end]``; raises ``TooManyParts``."""
-    whole = type_of(fields)
+    whole, fields, start = _opened(data, type_of(fields), fields, start, end)
     if not whole.border:
         return [Leaf(whole, fields, start, end)]
     found: list[Leaf] = []
     stack, levels = [whole], {whole.border: 0}
     current: tuple[Type, dict[bytes, bytes], int] | None = None
-    find, at, met = data.find, max(start - 1, 0), False
-    for _ in range(_HYPHENS_MAX):
-        at = find(b"\n--", at, end)
-        if at < 0:
-            break
-        stop = find(b"\n", at + 3, at + 3 + _BORDER_MAX + 8)
-        if stop < 0 or stop > end:
-            stop = min(at + 3 + _BORDER_MAX + 8, end)
-        text = data[at + 3 : stop].rstrip()
+    met = False
+    for border in islice(_HYPHENS.finditer(data, max(start - 1, 0), end), _HYPHENS_MAX):
+        text = border[1].rstrip()
         level, closing = levels.get(text), False
         if level is None and text.endswith(b"--"):
             level, closing = levels.get(text[:-2]), True
         if level is None:
-            at += 3
             continue
-        met = True
+        met, at = True, border.start()
         if current is not None:
             found.append(Leaf(*current, max(_before(data, at), current[2])))
             current = None
@@ -102,13 +99,11 @@ def leaves(data: bytes, fields: dict[bytes, bytes], start: int, end: int) -> lis
             levels.pop(stack.pop().border)
         if not stack:
             break
-        at = stop
         if closing:
             continue
-        inner, body = split(data, stop, end)
-        if (early := find(b"\n--", stop, body)) >= 0:  # a part without an empty line
-            body = early + 1
-        type_ = type_of(inner, _MESSAGE if stack[-1].media == b"multipart/digest" else PLAIN)
+        inner, body = _headers(data, border.end(), end)
+        missing = _MESSAGE if stack[-1].media == b"multipart/digest" else PLAIN
+        type_, inner, body = _opened(data, type_of(inner, missing), inner, body, end)
         if type_.border:
             if type_.border not in levels:  # else its parts are taken for those of the outer one
                 levels[type_.border] = len(stack)
@@ -121,21 +116,47 @@ def leaves(data: bytes, fields: dict[bytes, bytes], start: int, end: int) -> lis
     return found if met else [Leaf(PLAIN, fields, start, end)]
 
 
+def _headers(data: bytes, newline: int, end: int) -> tuple[dict[bytes, bytes], int]:
+    """The fields of a part and where its body begins; a part without an empty line has no body."""
+    fields, body = split(data, newline, end)
+    early = data.find(b"\n--", newline, body)
+    return fields, early + 1 if early >= 0 else body
+
+
+def _opened(
+    data: bytes, kind: Type, fields: dict[bytes, bytes], start: int, end: int
+) -> tuple[Type, dict[bytes, bytes], int]:
+    """A mail that is shown inside a mail is read with it; one that is attached is not."""
+    for _ in range(_INSIDE_MAX):
+        if kind.media != b"message/rfc822" or _encoded(fields) or _attached(fields):
+            break
+        fields, start = _headers(data, start - 1, end)
+        kind = type_of(fields)
+    return kind, fields, start
+
+
 def _before(data: bytes, newline: int) -> int:
     """The end of the content before a border: the line end belongs to the border."""
     return newline - 1 if newline and data[newline - 1] == 13 else newline
 
 
-def encoding(leaf: Leaf) -> bytes:
-    return leaf.fields.get(b"content-transfer-encoding", b"").strip(b' \t\r\n"').lower()
+def encoding(fields: dict[bytes, bytes]) -> bytes:
+    value = fields.get(b"content-transfer-encoding")
+    return value.strip(b' \t\r\n"').lower() if value else b""
+
+
+def _encoded(fields: dict[bytes, bytes]) -> bool:
+    return encoding(fields) in (b"base64", b"quoted-printable")
+
+
+def _attached(fields: dict[bytes, bytes]) -> bool:
+    place = fields.get(b"content-disposition")
+    return place is not None and place.partition(b";")[0].strip().lower() == b"attachment"
 
 
 def is_attachment(leaf: Leaf) -> bool:
     """All that is no text to be read with the mail."""
-    if leaf.type.media in (b"text/plain", b"text/html"):
-        place = leaf.fields.get(b"content-disposition")
-        return place is not None and place.partition(b";")[0].strip().lower() == b"attachment"
-    return True
+    return leaf.type.media not in (b"text/plain", b"text/html") or _attached(leaf.fields)
 
 
 def attachment(data: bytes, leaf: Leaf, omitted: Sequence[Omission]) -> str:
@@ -149,7 +170,7 @@ def attachment(data: bytes, leaf: Leaf, omitted: Sequence[Omission]) -> str:
 def _size(data: bytes, leaf: Leaf, omitted: Sequence[Omission]) -> int:
     """Bytes of the content once decoded."""
     _, _, start, end = leaf
-    size, ends, how = end - start, 0, encoding(leaf)
+    size, ends, how = end - start, 0, encoding(leaf.fields)
     for at, left_out, line_ends in omitted:
         if start < at <= end:
             size, ends = size + left_out, ends + line_ends
@@ -164,7 +185,7 @@ def _size(data: bytes, leaf: Leaf, omitted: Sequence[Omission]) -> int:
 
 def text(data: bytes, leaf: Leaf, most: int, unquote: bool) -> str:
     """The text of a part of which no more than ``most`` bytes are looked at."""
-    content, how = data[leaf.start : min(leaf.end, leaf.start + most)], encoding(leaf)
+    content, how = data[leaf.start : min(leaf.end, leaf.start + most)], encoding(leaf.fields)
     if how == b"base64":
         return to_text(unbase64(content), leaf.type.charset)
     if unquote and b">From " in content:
