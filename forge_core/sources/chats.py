@@ -43,7 +43,7 @@ def digest(*parts: str | None) -> str:
 
 
 def attachment(name: str | None, media: str | None = None, size: int | None = None) -> str:
-    """Media type, bytes and name in one line; ``?`` where the export does not say."""
+    """``media type; bytes; name``, with ``?`` where the export does not say."""
     if not media and name:
         media = _TYPES.guess_type(name)[0]
-    return f"{media or '?'} {'?' if size is None else size} {name or UNNAMED}"
+    return f"{media or '?'}; {'?' if size is None else size}; {name or UNNAMED}"

@@ -35,10 +35,9 @@ _CLI = re.compile(
 _EXPORTED = re.compile(
     rb'\s*\{"date"\s*:\s*"\d{4}-\d\d-\d\dT[^"\n]{5,30}"\s*,\s*"sender"\s*:\s*(?:"(?:[^"\\\n]|\\.){0,300}"|null)\s*,\s*"body"'
 )
-_RECORD = re.compile(rb'\n(?=\{")')  # a quotation mark that follows a brace in a text is escaped
+_RECORD = re.compile(rb'\n(?=\{\s*")')  # a quotation mark that follows a brace in a text is escaped
 _MESSAGE = re.compile(rb'\{"chatItem"')
 RECORD_MAX = 1 << 20
-NAMES_MAX = 200_000
 
 
 class Signal(SplitReader):
@@ -70,11 +69,11 @@ class Signal(SplitReader):
             yield b"\n".join([msgspec.json.encode(names), *waiting])
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
-        header, *records = _RECORD.split(part)
+        header, _, records = part.partition(b"\n")
         names = msgspec.json.decode(header, type=Lookup)
-        for number, record in enumerate(records, 1):
+        for number, record in enumerate(_RECORD.split(records), 1):
             position = sink.position(number)
-            if _EXPORTED.match(record):
+            if record.startswith(b'{"date"'):
                 _exported(record, names.folder, position, sink)
             elif _CLI.match(record):
                 _received(record, position, sink)

@@ -24,12 +24,13 @@ HEADER = re.compile(
     rf"(?P<end>\]|{_B}-|:){_B}"
 )
 SENDER = re.compile(rf"{_M}(?:~{_B}?)?(?P<name>[^:\n\"“”„«»]{{1,100}}?){_M}:(?:{_B}|$)")
-# The orders that CLDR's date formats have with each separator: no language writes M.d.y or M-d-y.
-_ORDERS = {"/": ("dmy", "mdy", "ymd"), ".": ("dmy", "ymd"), "-": ("dmy", "ymd")}
+# The orders that CLDR's date formats have with each separator where no year of four digits stands first: no
+# language writes M.d.y or M-d-y, and of those of the app Korean alone has a year of two digits first (19. 1. 5.).
+_ORDERS = {"/": ("dmy", "mdy"), ".": ("dmy",), "-": ("dmy",)}
 UNSAID = -1  # no half of the day
 _AT = ("at", "um", "à", "às", "klo", "kl")  # between date and time in some languages
 DATES_MAX = 100_000  # changes of date that are looked at to tell day from month
-DECISIVE = 10  # times as many contradictions: a clock set back once does not decide against the right order
+DECISIVE = 5  # times as many contradictions: a clock set back once does not decide against the right order
 _LANGUAGES = (
     "am ar bg bn cs da de el en es fa fi fr gu he hi hr hu id it ja kn ko ml mr ms nb nl pa pl pt ro ru "
     "sk sl sq sr sv sw ta te th tr uk ur vi zh zh_Hant"
@@ -120,10 +121,8 @@ def order_of(dates: Iterable[tuple[str, str, str]], layout: Layout) -> str | Non
     orders: Sequence[str] = _ORDERS[layout.separator]
     if any(len(a) > 2 for a, _, _ in known):
         orders = ("ymd",)
-    elif any(len(c) > 2 for _, _, c in known):
-        orders = [order for order in orders if order != "ymd"]
-    elif layout.separator == "." and not layout.spaced:
-        orders = ("dmy",)  # a year of two digits stands first in Korean alone: 19. 1. 5.
+    elif layout.separator == "." and layout.spaced and not any(len(c) > 2 for _, _, c in known):
+        orders = ("dmy", "ymd")
     ranked = sorted((_contradictions(known, order), order) for order in orders)
     if len(ranked) == 1:
         return ranked[0][1]
