@@ -1,75 +1,52 @@
 """What Google writes about an activity ("Watched …", "Searched for …"), made rows of the contract.
 
-YouTube's own history files and My Activity share one record, in JSON and in HTML; both layouts end
-here, so that the same activity gives the same row from any of them. Takeout writes newest first:
-``sequence`` is the negated position in the file, so that larger is newer and nothing need be counted first.
+YouTube's own history files and My Activity share one record, in JSON and in HTML, in any language; all of them end
+here, so that the same activity gives the same row from any of them. Takeout writes newest first: ``sequence`` is
+the negated position in the file, so that larger is newer and nothing need be counted first.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from forge_core.sources.base import Sink
+from forge_core.sources.titles import Manner
+from forge_core.sources.wording import PRODUCTS, SEARCHED, UNTITLED, USED, VISITED, WATCHED, product
 from forge_core.times import Moment
 
-
-class Wording(NamedTuple):
-    """How one language of Takeout begins the title of an activity."""
-
-    watched: tuple[str, ...]
-    searched: tuple[str, ...]
-    visited: tuple[str, ...]
-    other: tuple[str, ...]  # activities of YouTube, Search and Chrome that are none of these
-    advertisement: str  # what a record's details say when it is an advertisement
-    untitled: tuple[str, ...]  # titles that stand for a removed video
-
-
-LANGUAGES = {
-    "en": Wording(
-        watched=("Watched ",),
-        searched=("Searched for ", "Searched "),
-        visited=("Visited ",),
-        other=(
-            "Viewed ", "Used ", "Liked ", "Disliked ", "Subscribed to ", "Saved ", "Voted on ", "Answered ",
-            "Dismissed ", "Played ", "Shared ", "Commented on ", "Read ", "Asked ", "Said ", "Received ",
-            "Clicked ", "Joined ", "Removed ", "Added ", "Created ", "Followed ", "Hid ", "Reported ",
-        ),
-        advertisement="From Google Ads",
-        untitled=("a video that has been removed", "a private video", "a deleted video"),
-    ),
-}  # fmt: skip
-
-ADVERTISEMENTS = tuple(wording.advertisement for wording in LANGUAGES.values())
-_UNTITLED = frozenset(title for wording in LANGUAGES.values() for title in wording.untitled)
-_ACTIONS = tuple(
-    (prefix, action)
-    for wording in LANGUAGES.values()
-    for action in ("watched", "searched", "visited", "other")
-    for prefix in getattr(wording, action)
-)
-_YOUTUBE = frozenset(("YouTube", "YouTube Music", "YouTube TV", "YouTube Kids"))
-_KNOWN = _YOUTUBE | {"Search", "Chrome", "Video Search", "Image Search"}
+YOUTUBE = frozenset(("YouTube", "YouTube Music", "YouTube TV", "YouTube Kids"))
+_WORDED = YOUTUBE | {
+    "Search",
+    "Chrome",
+    "Video Search",
+    "Image Search",
+}  # almost all of it is of known wording
+_NAMED = YOUTUBE | set(PRODUCTS)
+_ID = r"([A-Za-z0-9_-]{5,32})"
 _VIDEO = re.compile(
-    r"https?://(?:www\.|m\.|music\.)?(?:youtube\.com/(?:watch\?(?:[^#]*&)?v=|shorts/|live/)|youtu\.be/)([\w-]{5,32})"
+    r"https?://(?:www\.|m\.|music\.)?(?:youtube\.com/(?:watch\?(?:[^#]*&)?v=|shorts/|live/)|youtu\.be/)" + _ID
 )
 _CHANNEL = re.compile(r"https?://(?:www\.|m\.|music\.)?youtube\.com/(?:channel/|user/|c/)?(@?[\w.%-]{2,100})")
-_USUAL = re.compile(r"https://www\.youtube\.com/watch\?v=([\w-]{5,32})\Z")
-_WATCH = "https://www.youtube.com/watch?v="
-
-
-def split_title(title: str) -> tuple[str | None, str]:
-    """(watched, searched, visited or other; what follows), (None, title) where no language knows it."""
-    for prefix, action in _ACTIONS:
-        if title.startswith(prefix):
-            return action, title[len(prefix) :].strip()
-    return None, title
+WATCH = "https://www.youtube.com/watch?v="
+USUAL = "^" + re.escape(WATCH) + _ID + "$"
+_USUAL = re.compile(USUAL[:-1] + r"\Z")
+_PACKAGE = re.compile(r"https?://play\.google\.com/store/apps/details\?(?:[^#]*&)?id=([A-Za-z][\w.]{1,200})")
+_RESULTS = re.compile(
+    r"https?://(?:[\w-]+\.)*(youtube\.com/results|google\.[a-z.]{2,6}/(?:search|maps)|play\.google\.com/store/search)"
+)
+_KINDS_OF_SEARCH = {
+    "isch": "Image Search",
+    "vid": "Video Search",
+    "shop": "Shopping",
+    "nws": "News",
+    "bks": "Books",
+}
 
 
 def is_youtube(header: str) -> bool:
-    return header in _YOUTUBE
+    return header in YOUTUBE
 
 
 def slug(text: str) -> str:
@@ -78,7 +55,9 @@ def slug(text: str) -> str:
 
 def normal(query: str) -> str:
     """The same query typed with other case or spacing is the same item."""
-    return " ".join(unicodedata.normalize("NFC", query).casefold().split())
+    if not query.isascii():
+        query = unicodedata.normalize("NFC", query)
+    return " ".join(query.casefold().split())
 
 
 def web_address(url: str | None) -> str | None:
@@ -86,10 +65,17 @@ def web_address(url: str | None) -> str | None:
     if not url or not url.startswith(("http://", "https://")):
         return None
     if "google." in url[:20] and "/url?" in url[:40]:
-        target = (parse_qs(url.partition("?")[2], max_num_fields=50).get("q") or [""])[0]
+        target = _parameter(url, "q")
         if target.startswith(("http://", "https://")):
             return target
     return url
+
+
+def _parameter(url: str, name: str) -> str:
+    try:
+        return (parse_qs(url.partition("?")[2].partition("#")[0], max_num_fields=50).get(name) or [""])[0]
+    except ValueError:
+        return ""
 
 
 def domain(url: str) -> str | None:
@@ -99,13 +85,43 @@ def domain(url: str) -> str | None:
         return None
 
 
+def searched_by(url: str | None) -> tuple[str, str] | None:
+    """(product, query) of a link to the results of a search."""
+    place = _RESULTS.match(url) if url else None
+    if url is None or place is None:
+        return None
+    if place[1].startswith("youtube"):
+        return "YouTube", _parameter(url, "search_query")
+    if place[1].startswith("play."):
+        return "Google Play Store", _parameter(url, "q")
+    if place[1].endswith("maps"):
+        return "Maps", _parameter(url, "q")
+    return _KINDS_OF_SEARCH.get(_parameter(url, "tbm"), "Search"), _parameter(url, "q")
+
+
+class Channels:
+    """Ids of channels by their addresses: a person watches few channels often."""
+
+    def __init__(self) -> None:
+        self._known: dict[str | None, str | None] = {None: None}
+
+    def id_of(self, url: str | None) -> str | None:
+        if url not in self._known:
+            if len(self._known) > 10_000:
+                self._known = {None: None}
+            publisher = _CHANNEL.match(url or "")
+            self._known[url] = publisher[1] if publisher else None
+        return self._known[url]
+
+
 class Rows:
     """Takes activities one by one, in the order of the file, and puts rows into the sink's tables."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, manner: Manner) -> None:
         self.sink, self.position = sink, 0
+        self.channels = Channels()
+        self._english = manner.language == "en"
         self._watch = sink.table("watch", "youtube")
-        self._channels: dict[str | None, str | None] = {}  # a person watches few channels often
 
     def add(
         self,
@@ -118,20 +134,22 @@ class Rows:
         moment: Moment | None,
         advertisement: bool,
     ) -> None:
-        position = self.sink.position(self.position)
+        order = -self.sink.position(self.position)
         self.position += 1
         if advertisement:
             self.sink.pass_over("advertisement")
         elif moment is None:
             self.sink.quarantine("unknown date")
-        elif action == "watched" and header in _YOUTUBE:
-            self._watched(text, url, channel, channel_url, moment, -position)
-        elif action == "searched":
-            self._searched(header, text, url, moment, -position)
-        elif action == "visited" and header not in _YOUTUBE:
-            self._visited(header, text, url, moment, -position)
-        elif action is None and header in _KNOWN:
-            self.sink.quarantine("unknown wording")
+        elif action == WATCHED and header in YOUTUBE:
+            self._watched(text, url, channel, channel_url, moment, order)
+        elif action == SEARCHED:
+            self._searched(self._product(header, url), text, url, moment, order)
+        elif action == VISITED and header not in YOUTUBE:
+            self._visited(header, text, url, moment, order)
+        elif action == USED:
+            self._used(header, text, url, moment, order)
+        elif action is None:
+            self._wordless(product(header), text, url, moment, order)
         else:
             self.sink.pass_over("other activity")
 
@@ -149,30 +167,31 @@ class Rows:
             # a removed video: as one shared item it would be the most watched of all, so it is none
             self.sink.quarantine("no item")
             return
-        video = match[1]
-        if channel_url not in self._channels:
-            if len(self._channels) > 10_000:
-                self._channels.clear()
-            publisher = _CHANNEL.match(channel_url) if channel_url else None
-            self._channels[channel_url] = publisher[1] if publisher else None
-        channel_id = self._channels[channel_url]
+        channel_id = self.channels.id_of(channel_url)
         self._watch.values.append(
             (
-                "youtube:" + video, *at, order,
-                None if not title or title.startswith("http") or title in _UNTITLED else title,
+                "youtube:" + match[1], *at, order,
+                None if not title or title.startswith("http") or title in UNTITLED else title,
                 (channel or None) if channel_id else None,
                 channel_id,
-                None, _WATCH + video, None,
+                None, WATCH + match[1], None,
             )
         )  # fmt: skip
 
-    def _searched(self, header: str, query: str, url: str | None, at: Moment, order: int) -> None:
+    def _product(self, header: str, url: str | None) -> str:
+        """The English name of where it was searched; of a product without a known one, what the link says."""
+        name = product(header)
+        if self._english or name in _NAMED:
+            return name
+        found = searched_by(url)
+        return found[0] if found else name
+
+    def _searched(self, name: str, query: str, url: str | None, at: Moment, order: int) -> None:
         if not (words := normal(query)):
             self.sink.quarantine("no item")
             return
-        source = source_of(header)
-        self.sink.table("search", source).values.append(
-            (f"search:{slug(header)}:{words}", *at, order, query, header, web_address(url))
+        self.sink.table("search", source_of(name)).values.append(
+            (f"search:{slug(name)}:{words}", *at, order, query, name, web_address(url))
         )
 
     def _visited(self, header: str, title: str, url: str | None, at: Moment, order: int) -> None:
@@ -184,8 +203,30 @@ class Rows:
              domain(address), None, None)
         )  # fmt: skip
 
+    def _used(self, header: str, name: str, url: str | None, at: Moment, order: int) -> None:
+        """Apps of a phone; what else is used (a search page, an assistant) is no app."""
+        package = _PACKAGE.match(url) if url else None
+        if package is None and header != "Android":
+            self.sink.pass_over("other activity")
+        elif item := package[1] if package else normal(name):
+            self.sink.table("app_usage", "google").values.append(
+                (f"app:{item}", *at, order, name or None, "opened", None)
+            )
+        else:
+            self.sink.quarantine("no item")
+
+    def _wordless(self, name: str, text: str, url: str | None, at: Moment, order: int) -> None:
+        """An activity of no known wording: a search all the same, where its link repeats the query."""
+        found = searched_by(url)
+        if found and (words := normal(found[1])) and words in normal(text):
+            self._searched(name if name in _NAMED else found[0], found[1], url, at, order)
+        elif name in _WORDED:
+            self.sink.quarantine("unknown wording")
+        else:
+            self.sink.pass_over("other activity")
+
 
 def source_of(header: str) -> str:
-    if header in _YOUTUBE:
+    if header in YOUTUBE:
         return "youtube"
     return "chrome" if header == "Chrome" else "google"

@@ -11,12 +11,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO
 
 import msgspec
 
 from forge_core.sources.base import Sink
-from forge_core.sources.encoding import chunks
+from forge_core.sources.encoding import CHUNK, chunks
 
 ELEMENT_MAX = 1 << 20  # a record of a history has a few hundred bytes
 DEPTH_MAX = 64
@@ -42,11 +43,52 @@ class Lost(bytes):
 def parts(
     stream: BinaryIO, sink: Sink, array: bytes | None, anchor: bytes, first: bytes = b""
 ) -> Iterator[bytes]:
-    """The array under the key ``array``, or the top-level one, in parts for ``Decoder``; see ``runs``."""
+    """The array under the key ``array``, or the top-level one, in parts for ``Decoder``; see ``runs``.
+
+    As long as the top-level array goes on, it is cut where an element begins, without looking at all its
+    bytes: ``,{"header":`` cannot stand inside a string of valid JSON, and what is not valid ``Decoder`` sorts
+    out. Its last part, and arrays under a key, go through the exact scan of ``runs``.
+    """
+    pieces = chunks(stream, first=first)
+    if array is None:
+        begin = next(pieces, b"")
+        if opening := re.match(rb"\s*\[", begin):
+            waiting, size, resume = [begin[opening.end() :]], len(begin), _resume(anchor)
+            for piece in pieces:
+                waiting.append(piece)
+                size += len(piece)
+                if size >= sink.options.part_bytes:
+                    buffer = b"".join(waiting)
+                    cut = _last(resume, buffer)
+                    if cut is None:
+                        waiting = [buffer]
+                        break
+                    yield buffer[: cut.start()].strip(_BETWEEN)
+                    waiting, size = [buffer[cut.end() :]], len(buffer) - cut.end()
+            begin = b"".join((b"[", *waiting))
+        pieces = chain(_pieces(begin), pieces)
+    yield from _joined(runs(pieces, sink, array, anchor), sink.options.part_bytes)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """Of the size that ``runs`` can take at once in little memory."""
+    return (data[start : start + CHUNK] for start in range(0, len(data), CHUNK))
+
+
+def _last(pattern: re.Pattern[bytes], buffer: bytes) -> re.Match[bytes] | None:
+    """The last place of the pattern in the end of the buffer."""
+    found = None
+    for found in pattern.finditer(buffer, max(len(buffer) - RESYNC_AFTER, 1)):  # noqa: B007
+        pass
+    return found
+
+
+def _joined(found: Iterable[bytes], size_max: int) -> Iterator[bytes]:
+    """Runs put together to parts."""
     waiting: list[bytes] = []
     size = 0
-    for run in runs(chunks(stream, first=first), sink, array, anchor):
-        if isinstance(run, Lost) or size + len(run) > sink.options.part_bytes:
+    for run in found:
+        if isinstance(run, Lost) or size + len(run) > size_max:
             if waiting:
                 yield b",".join(waiting)
             waiting, size = [], 0
@@ -179,15 +221,25 @@ class Decoder:
     """Decodes runs of elements into Structs; what does not decode is tried element by element."""
 
     def __init__(self, struct: Any, anchor: bytes) -> None:
-        self._struct, self._resume = struct, _resume(anchor)
+        self._struct, self._resume, self._anchor = struct, _resume(anchor), anchor
         self._decode = msgspec.json.Decoder(list[struct]).decode
 
-    def __call__(self, run: bytes, sink: Sink) -> Iterator[list[Any]]:
+    def __call__(self, part: bytes, sink: Sink) -> Iterator[list[Any]]:
+        whole = b"".join((b"[", part, b"]"))
         try:
-            yield self._decode(b"[" + run + b"]")
+            yield self._decode(whole)
             return
         except _MALFORMED:
-            scan = _scan(run)  # some element of the run is broken: find out which
+            pass
+        for run in runs(_pieces(whole), sink, None, self._anchor):  # some element is broken: find out which
+            yield from self._run(run, sink)
+
+    def _run(self, run: bytes, sink: Sink) -> Iterator[list[Any]]:
+        try:
+            yield self._decode(b"".join((b"[", run, b"]")))
+            return
+        except _MALFORMED:
+            scan = _scan(run)
         elements, previous = [], 0
         for start, stop in [*zip(scan.starts, scan.ends, strict=True), (len(run), len(run))]:
             if between := run[previous:start].strip(_BETWEEN):

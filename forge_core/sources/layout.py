@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -9,13 +10,14 @@ from typing import BinaryIO
 
 from forge_core.sources.base import Batch, Sink
 from forge_core.sources.encoding import CHUNK, as_utf8, chunks
+from forge_core.sources.titles import Manner, untag
 
 _HTML = re.compile(
     rb'<div class="outer-cell[^>]*>\s*<div class="mdl-grid">\s*<div class="header-cell[^>]*>\s*'
     rb'<p class="mdl-typography--title">([^<]*)'
 )
 _JSON = re.compile(rb"\s*\[\s*\{")
-_HEADER = re.compile(rb'"header"\s*:\s*"([^"\\]{0,200})"')
+_HEADER = re.compile(rb'"header"\s*:\s*("(?:[^"\\]|\\.){0,200}")')
 
 
 def first_header(head: bytes) -> str | None:
@@ -23,22 +25,30 @@ def first_header(head: bytes) -> str | None:
     if _JSON.match(head):
         header = _HEADER.search(head)
         if header and b'"title"' in head and b'"time"' in head:
-            return header[1].decode("utf-8", "replace")
+            try:
+                return json.loads(header[1].decode("utf-8", "replace"), strict=False)
+            except ValueError:
+                return None
         return None
     match = _HTML.search(head)
     return unescape(match[1].decode("utf-8", "replace")).strip() if match else None
 
 
 def split_activities(stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-    """Parts of a member of either layout."""
-    from forge_core.sources.activity_html import split_html
-    from forge_core.sources.activity_json import ANCHOR
+    """Parts of a member of either layout, each tagged with the manner of the first."""
+    from forge_core.sources.activity_html import look_html, split_html
+    from forge_core.sources.activity_json import ANCHOR, look_json
     from forge_core.sources.json_stream import parts
 
     first = stream.read(CHUNK)
-    if _JSON.match(as_utf8(first)):
-        return parts(stream, sink, None, ANCHOR, first)
-    return split_html(chunks(stream, first=first), sink)
+    is_json = _JSON.match(as_utf8(first))
+    pieces = (
+        parts(stream, sink, None, ANCHOR, first) if is_json else split_html(chunks(stream, first=first), sink)
+    )
+    manner: Manner | None = None
+    for piece in pieces:
+        manner = manner or (look_json if is_json else look_html)(piece)
+        yield manner.tag(piece)
 
 
 def parse_activities(part: bytes, sink: Sink) -> Iterator[Batch]:
@@ -46,4 +56,5 @@ def parse_activities(part: bytes, sink: Sink) -> Iterator[Batch]:
     from forge_core.sources.activity_html import MARK, parse_html
     from forge_core.sources.activity_json import parse_json
 
-    return (parse_html if part.startswith(MARK) else parse_json)(part, sink)
+    manner, part = untag(part)
+    return (parse_html if part.startswith(MARK) else parse_json)(part, sink, manner)

@@ -141,12 +141,12 @@ def test_a_removed_video_with_address_has_no_title(tmp_path, layout):
     assert (row["item"], row["title"], row["channel"]) == ("youtube:video000002", None, None)
 
 
-def test_other_languages_are_set_aside_not_guessed(tmp_path):
+def test_other_wordings_and_dates_are_set_aside_not_guessed(tmp_path):
     url = "https://www.youtube.com/watch?v=video000002"
     members = {
-        "a.json": history(record(1), record(2, title="Film 2 angesehen")),
-        "b.html": page(cell(1), cell(2, body=f'<a href="{url}">Film 2</a> angesehen<br>'),
-                       cell(3, date="30.09.2021, 01:00:03 MESZ")),
+        "a.json": history(record(1), record(2, title="Film 2 katsottiin")),
+        "b.html": page(cell(1), cell(2, body=f'<a href="{url}">Film 2</a> katsottiin<br>'),
+                       cell(3, date="30. syysk. 2021 klo 01.00.03 EEST")),
     }  # fmt: skip
 
     found = read_all(folder(tmp_path, members))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge_core.times import HtmlDates, parse_epoch, parse_iso, parse_iso_bulk
+from forge_core.dates import HtmlDates
+from forge_core.times import parse_epoch, parse_iso, parse_iso_bulk
 
 AT = int(datetime(1998, 4, 19, 16, 11, 23, tzinfo=UTC).timestamp()) * 1_000_000
 HOUR = 3_600_000_000
@@ -94,7 +95,7 @@ def test_F_P9_html_dates(text, micros, zone, flag):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "19.04.1998, 16:11:23 MESZ", "avr. 19, 1998, 4:11:23 PM", "Apr 31, 1998, 4:11:23 PM UTC",
+    ["", "19.13.1998, 16:11:23 MESZ", "03/04/1998, 16:11:23", "avr. 19, 1998, 4:11:23 PM", "Apr 31, 1998, 4:11:23 PM UTC",
      "Apr 19, 1998", "Apr 19, 1998, 13:11:23 PM UTC", "Apr 19, 1998, 4:60:23 PM UTC",
      "Apr 19, 99998, 4:11:23 PM UTC"],
 )  # fmt: skip
