@@ -13,6 +13,7 @@ from forge_cli.consenting import settle
 from forge_cli.output import json_option, say
 from forge_cli.progress import RunProgress
 from forge_core import keys
+from forge_core.archives.sets import set_part
 from forge_core.errors import ForgeError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Registered:
 
     exports: dict[Path, Export] = field(default_factory=dict)
     errors: dict[Path, ForgeError] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)  # whose a set is, by its name
     named: set[Path] = field(default_factory=set)
 
     @property
@@ -89,6 +91,8 @@ def survey_first(found: list[Path], named: tuple[Path, ...], subject: str | None
         look = inside.look(path, subject, count=False)
         if look.error is not None:
             registered.errors[path] = look.error
+        elif look.account and (part := set_part(path.name)):
+            registered.accounts[part.name] = look.account
     if len(found) == len(registered.errors) == 1:
         registered.raise_if_nothing()  # the error itself is said, once
     for path, error in registered.errors.items():
@@ -100,15 +104,20 @@ def survey_first(found: list[Path], named: tuple[Path, ...], subject: str | None
 
 def register(stores: Stores, registered: Registered, subject: str | None) -> Registered:
     """Register what can be; ``registered`` names the paths and what is known to be wrong already."""
+    failed: list[str] = []
     for path in inside.exports_in(tuple(sorted(registered.named))):
         if path in registered.errors:
             continue
         try:
-            registered.exports[path] = stores.exports.register(path, subject)
+            part = set_part(path.name)
+            account = registered.accounts.get(part.name) if part else None
+            registered.exports[path] = stores.exports.register(path, subject, account)
         except ForgeError as error:
             registered.errors[path] = error
-            say(f"passed over {path.name}: {error}")
+            failed.append(f"passed over {path.name}: {error}")
     registered.raise_if_nothing()
+    for line in failed:
+        say(line)
     return registered
 
 

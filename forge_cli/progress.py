@@ -84,13 +84,71 @@ class RunProgress:
                 self._now()
         elif event.kind == "retrying":
             say(f"  {step}: trying again")
-        elif event.kind == "log" and step and event.message and self._bar is not None:
-            self._bar.update(self._task, description=f"{self.title}: {_short(event.message)}")
+        elif event.kind == "log" and step and event.message:
+            if self._bar is not None:
+                self._bar.update(self._task, description=f"{self.title}: {_short(event.message, 80)}")
+            elif event.message.startswith("read "):
+                say(f"  {event.message}")
 
     def _now(self) -> None:
         if self._bar is not None:
             at_work = ", ".join(self._started) or "…"
             self._bar.update(self._task, description=f"{self.title}: {_short(at_work)}")
+
+
+class ReadProgress:
+    """How far reading an export is: a bar with bytes, rows/s and time left; a line now and then elsewhere."""
+
+    EVERY = 5.0  # seconds between two lines
+
+    def __init__(self, title: str, total: int, live: bool | None = None) -> None:
+        self.title, self.total = title, total
+        self.live = terminal() if live is None else live
+        self.bytes = self.rows = 0
+        self._clock = Clock()
+        self._told = 0.0
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> ReadProgress:
+        if self.live:
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+            from rich.progress import TimeRemainingColumn as Remaining
+
+            columns: Iterable[Any] = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                DownloadColumn(),
+                TextColumn("{task.fields[rows]}"),
+                Remaining(),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(_short(self.title, 32), total=self.total, rows="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def add(self, size: int, rows: int) -> None:
+        """More was read."""
+        self.bytes += size
+        self.rows += rows
+        seconds = self._clock.seconds
+        if self._bar is not None:
+            speed = f"{self.rows / seconds:,.0f} rows/s" if seconds > 1 else ""
+            self._bar.update(self._task, completed=self.bytes, rows=speed)
+        elif seconds - self._told > self.EVERY:
+            self._told = seconds
+            left = (self.total - self.bytes) / self.bytes * seconds if self.bytes else 0
+            say(
+                f"  {self.bytes / 1e6:,.0f} of {self.total / 1e6:,.0f} MB, {self.rows:,} rows,"
+                f" {self.rows / seconds:,.0f} rows/s, {duration(left)} left"
+            )
 
 
 class Clock:

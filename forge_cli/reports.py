@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from forge_resources.stores import Stores
 
 NARROW = 60  # columns of a terminal too narrow for a table: one block per row then
+DETAILED = 5  # exports of a dry run that are shown in full
 SYNTHETIC = "synthetic data: no real person is behind these figures"
 
 
@@ -59,16 +60,41 @@ def show_looks(looks: Sequence[Look], as_json: bool) -> None:
     if as_json:
         print_json({"dry_run": True, "exports": [one.as_dict() for one in looks]})
         return
-    rows: list[tuple[Any, ...]] = []
     for one in looks:
         if one.error is not None:
-            rows.append((one.path.name, "–", str(one.error), None, None))
-        else:
-            broken = sum(one.quarantined.values())
-            for kind, count in sorted(one.rows.items()) or [("no rows", 0)]:
-                rows.append((one.path.name, one.survey["population"], kind, count, broken))
-    table(("export", "population", "kind", "rows", "quarantined"), rows, right=(3, 4))
+            click.echo(f"{one.path.name}\n  refused: {one.error}\n")
+        elif len(looks) <= DETAILED:
+            _show_look(one)
+    read = [one for one in looks if one.error is None]
+    if len(looks) > DETAILED:
+        rows = [
+            (one.path.name, one.survey["population"], kind, count, sum(one.quarantined.values()))
+            for one in read
+            for kind, count in sorted(one.rows.items()) or [("no rows", 0)]
+        ]
+        table(("export", "population", "kind", "rows", "quarantined"), rows, right=(3, 4))
     click.echo("Nothing was written (--dry-run).")
+
+
+def _show_look(one: Look) -> None:
+    """One export in full: rows and days per source and kind, files by outcome, records that were set aside."""
+    click.echo(f"{one.path.name}: {one.bytes / 1e6:,.1f} MB to read, {one.survey['population']}")
+    rows = [
+        (source, kind, n.rows, n.first and n.first.date(), n.last and n.last.date())
+        for (source, kind), n in sorted(one.content.items())
+    ]
+    table(
+        ("source", "kind", "rows", "first day", "last day"),
+        rows or [("–", "no rows", 0, None, None)],
+        right=(2,),
+    )
+    for (status, reason), count in sorted(one.outcomes().items()):
+        click.echo(f"  {status}: {count:,} file{'s' if count != 1 else ''}{', ' + reason if reason else ''}")
+    if one.report is not None:
+        for word, what in (("set aside", "quarantined"), ("no event", "passed_over")):
+            for reason, count in one.report.total(what).most_common():
+                click.echo(f"  {word}: {count:,} record{'s' if count != 1 else ''}, {reason}")
+    click.echo("")
 
 
 def of_ingest(
@@ -109,10 +135,29 @@ def of_ingest(
         "rows": sum(kind["rows"] for kind in kinds),
         "new_rows": sum(kind["new_rows"] for kind in kinds),
         "quarantined": sum(export.get("quarantined", 0) for export in exports.values()),
+        "sets": sets(stores, partitions),
         "passed_over": [{"path": str(p), **e.as_dict()} for p, e in registered.errors.items()],
         "notes": list(notes),
         "run": outcome.as_dict() if outcome else None,
     }
+
+
+def sets(stores: Stores, partitions: Sequence[str]) -> list[dict[str, Any]]:
+    """Sets that some of these exports are parts of, and what is missing of them."""
+    return [
+        {"set": found.name, "parts": sorted(found.parts.values()), "missing": found.missing}
+        for found in stores.exports.sets()
+        if found.parts.keys() & set(partitions)
+    ]
+
+
+def show_sets(found: Sequence[Mapping[str, Any]]) -> None:
+    for one in found:
+        if one["missing"]:
+            numbers = ", ".join(map(str, one["missing"]))
+            click.echo(
+                f"{one['set']}: part {numbers} missing; ingest it later, and only what is new is added."
+            )
 
 
 def show_ingest(report: Mapping[str, Any], as_json: bool) -> None:
@@ -132,6 +177,7 @@ def show_ingest(report: Mapping[str, Any], as_json: bool) -> None:
     for export in exports:
         if export["status"] == "refused":
             click.echo(f"refused: {export['partition']}: [{export['code']}] {export['reason']}")
+    show_sets(report["sets"])
     for note in report["notes"]:
         click.echo(note)
     counts = f"{len(exports)} export{'s' if len(exports) != 1 else ''}"

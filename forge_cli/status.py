@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command(name="status")
-@click.option("--exports", "with_exports", is_flag=True, help="List every export.")
+@click.option(
+    "--exports", "with_exports", is_flag=True, help="List every export and what became of its files."
+)
 @json_option
 def command(with_exports: bool, as_json: bool) -> None:
     """Show the population, exports, assets and champions of this home."""
@@ -30,15 +32,17 @@ def command(with_exports: bool, as_json: bool) -> None:
         document |= {"exports": [], "assets": []}
     else:
         with servers(settings) as (_, stores):
-            document = {"home": str(settings.home), **of(stores)}
+            document = {"home": str(settings.home), **of(stores, with_exports)}
     if as_json:
         print_json(document)
     else:
         show(document, with_exports)
 
 
-def of(stores: Stores) -> dict[str, Any]:
+def of(stores: Stores, with_files: bool = False) -> dict[str, Any]:
     """The state of a home, from its stores alone: nothing of Dagster is started."""
+    from forge_resources.outcomes import Outcomes
+
     exports = [
         dict(zip(("partition", "source", "status", "code", "reason", "rows"), row, strict=True))
         for row in stores.database.rows(
@@ -47,12 +51,33 @@ def of(stores: Stores) -> dict[str, Any]:
             " group by e.partition order by registered_at, 1"
         )
     ]
+    if with_files:
+        outcomes = Outcomes(stores.database)
+        for export in exports:
+            export |= outcomes.as_dict(export["partition"])
     return {
         "population": stores.exports.population(),
         "exports": exports,
+        "sets": reports.sets(stores, [export["partition"] for export in exports]),
         "assets": assets(stores),
         "champions": {family: results.headline(stores, family) for family in results.families(stores)},
     }
+
+
+def show_exports(exports: list[dict[str, Any]]) -> None:
+    """Each export with what became of its files; names of files only where one was set aside."""
+    rows: list[tuple[Any, ...]] = []
+    for export in exports:
+        rows.append((export["partition"], export["status"], None, export["rows"], export["reason"] or ""))
+        for group in export["files"]:
+            why = group["reason"] or (f"by {group['reader']}" if group["reader"] else "")
+            rows.append(("", f"  {group['state']}", group["files"], group["rows"], why))
+        for what, word in (("broken", "records set aside"), ("passed_over", "records, no event")):
+            for reason, count in export["records"][what].items():
+                rows.append(("", f"  {word}", None, count, reason))
+        rows += [("", "  set aside", None, None, file["file"]) for file in export["set_aside"]]
+    shown = [tuple("" if cell is None else cell for cell in row) for row in rows]
+    reports.table(("export", "outcome", "files", "rows", "why"), shown, right=(2, 3))
 
 
 def assets(stores: Stores) -> list[dict[str, Any]]:
@@ -90,8 +115,8 @@ def show(document: dict[str, Any], with_exports: bool) -> None:
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     click.echo(f"exports     {counts or 'none'}, {sum(export['rows'] for export in exports):,} rows")
     if with_exports and exports:
-        rows = [(e["partition"], e["status"], e["rows"], e["reason"] or "") for e in exports]
-        reports.table(("export", "status", "rows", ""), rows, right=(2,))
+        show_exports(exports)
+    reports.show_sets(document.get("sets", []))
     for family, found in document.get("champions", {}).items():
         if found:
             beside = ", ".join(f"{name} {value:.4f}" for name, value in found["baselines"].items())

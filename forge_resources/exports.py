@@ -5,9 +5,7 @@ Registering is what ``forge ingest`` and the inbox sensor do; publishing is what
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +14,8 @@ from forge_core.errors import ForgeError, UsageError
 from forge_resources.postgres import Database
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-
     from forge_core.archives import Limits, SetPart
-    from forge_core.sources import MemberReport, Options
+    from forge_core.sources import Options
 
 PARTITION_KEY = re.compile(r"[a-z0-9]{1,24}-[0-9a-f]{12}")
 
@@ -204,19 +200,6 @@ class Exports:
                 "update forge.exports set status = 'refused', code = %s, reason = %s where partition = %s",
                 (error.code, f"{error.what} {error.why}".strip(), partition),
             )
-
-    def record_members(self, connection: Connection, partition: str, members: Sequence[MemberReport]) -> None:
-        """Each member's outcome: imported, skipped or quarantined, how much of it and why."""
-        rows = []
-        for m in members:
-            reasons = dict(m.quarantined + m.passed_over)
-            if m.reason:
-                reasons[m.reason] = reasons.get(m.reason, 0)
-            counts = (sum(m.rows.values()), sum(m.quarantined.values()))
-            rows.append((partition, m.member, m.reader, m.status, *counts, json.dumps(reasons)))
-        with connection.cursor() as cursor:
-            cursor.execute("delete from forge.members where partition = %s", (partition,))
-            cursor.executemany("insert into forge.members values (%s, %s, %s, %s, %s, %s, %s)", rows)
 
 
 def check_partition_key(key: str) -> str:

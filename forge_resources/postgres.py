@@ -41,7 +41,7 @@ create table if not exists forge.publications (partition text, kind text, rows b
     published_at timestamptz not null default now(), primary key (partition, kind));
 create table if not exists forge.members (partition text, member text, reader text, status text not null,
     rows bigint not null default 0, quarantined bigint not null default 0, reasons jsonb not null default '{}',
-    primary key (partition, member));
+    reason text not null default '', passed_over jsonb not null default '{}', primary key (partition, member));
 create unlogged table if not exists staging.parts (partition text, member text, part int, fingerprint text not null,
     reports jsonb not null, primary key (partition, member, part));
 create table if not exists reference.event_labels (event_id uuid primary key, kind text not null, export text not null,
@@ -53,6 +53,13 @@ create table if not exists governance.consent (purpose text, subject text defaul
     state text not null, granted_by text not null, at timestamptz not null default now(), expires timestamptz,
     primary key (purpose, subject, source));
 """
+
+# columns of forge.* that 0.1 did not have
+_ADDED = (
+    ("exports", "name", "text"),
+    ("members", "reason", "text not null default ''"),
+    ("members", "passed_over", "jsonb not null default '{}'"),
+)
 
 
 class Database:
@@ -121,8 +128,9 @@ class Database:
                 " where table_schema in ('raw', 'clean', 'forge')"
             )
         )
-        if ("forge", "exports", "name") not in there:
-            connection.execute("alter table forge.exports add column name text")
+        for table, name, declaration in _ADDED:
+            if ("forge", table, name) not in there:
+                connection.execute(f"alter table forge.{table} add column {name} {declaration}")
         for kind, declared in events.KINDS.items():
             for layer in ("raw", "clean"):
                 for column in declared.columns:

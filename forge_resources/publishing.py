@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from forge_core import archives, events, identity, sources
 from forge_core.errors import ForgeError
 from forge_core.sources import ReadReport
 from forge_resources.exports import Export, Exports
+from forge_resources.outcomes import Outcomes
 from forge_resources.postgres import Database
 from forge_resources.staging import Staging
 
@@ -61,6 +63,13 @@ class Progress:
     bytes: int
     total: int
     rows: int
+    seconds: float
+
+    def __str__(self) -> str:
+        done, total = self.bytes / 1e6, max(self.total, self.bytes) / 1e6
+        speed = self.rows / self.seconds if self.seconds else 0
+        left = (total - done) / done * self.seconds if done else 0
+        return f"read {done:,.0f} of {total:,.0f} MB, {self.rows:,} rows, {speed:,.0f} rows/s, {left:,.0f} s left"
 
 
 def publish(
@@ -95,7 +104,7 @@ def publish(
                 " published_at = now() where partition = %s",
                 (export.partition,),
             )
-            exports.record_members(connection, export.partition, list(report.members.values()))
+            Outcomes.record(connection, export.partition, list(report.members.values()))
             staging.drop(connection)
     return Published(export, kinds, report, resumed)
 
@@ -116,11 +125,12 @@ def _stage(
         parts = sources.parts(
             archive, survey, export.subject, exports.options, staging.done.__contains__, workers
         )
-        read = 0
+        read, rows, began = 0, sum(report.total("rows").values()), time.monotonic()
         for part in staging.load(parts):
             report.add(part.reports)
             read += part.bytes
-            progress(Progress(read, total, sum(report.total("rows").values())))
+            rows += sum(sum(one.rows.values()) for one in part.reports)
+            progress(Progress(read, total, rows, time.monotonic() - began))
         sources.settle(report, survey)
     return report, len(staging.done)
 

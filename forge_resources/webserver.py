@@ -141,11 +141,13 @@ def guarded_app(context: Any, port: int) -> Starlette:
     """Dagster's app for a workspace process context, with the guard outermost."""
     from dagster_webserver.app import create_app_from_workspace_process_context
 
+    from forge_resources import export_pages
     from forge_resources.settings import load_settings
     from forge_resources.ui_extras import PartitionKeys, pictures_route
 
     app = create_app_from_workspace_process_context(context)
-    app.router.routes.insert(0, pictures_route(load_settings().home))  # before Dagster's catch-all page
+    # before Dagster's catch-all page
+    app.router.routes[:0] = [pictures_route(load_settings().home), *export_pages.routes()]
     app.add_middleware(PartitionKeys)
     app.add_middleware(Guard, port=port)
     return app

@@ -47,10 +47,8 @@ def is_tar(path: Path) -> bool:
         with unpacked(path) as stream:
             head = stream.read(tarfile.BLOCKSIZE)
             tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
-    except tarfile.EOFHeaderError:  # a block of zeros: an empty tar
-        return True
     except tarfile.HeaderError:
-        return False
+        return bool(head) and not head.strip(b"\0")  # a block of zeros: an empty tar
     except (EOFError, zlib.error, lzma.LZMAError, OSError):
         return True
     return True
