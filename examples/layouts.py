@@ -5,6 +5,7 @@ The layouts follow public fixtures and published descriptions of real exports. W
 
 from __future__ import annotations
 
+import binascii
 import html
 import json
 from collections.abc import Sequence
@@ -134,7 +135,7 @@ def letter(
     if reply_to:
         lines += [f"In-Reply-To: {reply_to}", f"References: {reply_to}"]
     lines += [
-        f"Message-ID: {message_id(number, sender)}", f"Subject: {title}", f"From: {sender}",
+        f"Message-ID: {message_id(number, sender)}", f"Subject: {_header(title)}", f"From: {sender}",
         f"To: {(','+CRLF+' ').join(to)}",
     ]  # fmt: skip
     rest = [_text(subtype, body) for subtype, body in parts]
@@ -154,9 +155,19 @@ def message_id(number: int, sender: str) -> str:
 
 
 def _text(subtype: str, body: str) -> str:
-    return (
-        f'Content-Type: text/{subtype}; charset="UTF-8"{CRLF}Content-Transfer-Encoding: 8bit{CRLF * 2}{body}'
-    )
+    """Plain text as it is, pages as quoted-printable."""
+    head = f'Content-Type: text/{subtype}; charset="UTF-8"{CRLF}Content-Transfer-Encoding: '
+    if subtype == "plain":
+        return f"{head}8bit{CRLF * 2}{body}"
+    return f"{head}quoted-printable{CRLF * 2}{binascii.b2a_qp(body.encode()).decode('ascii')}"
+
+
+def _header(text: str) -> str:
+    """A field with other characters than ASCII is an encoded word (RFC 2047)."""
+    if text.isascii():
+        return text
+    coded = binascii.b2a_qp(text.encode(), header=True, istext=False).decode("ascii").replace("?", "=3F")
+    return f"=?UTF-8?Q?{coded.replace('=' + chr(10), '')}?="
 
 
 def _multipart(subtype: str, boundary: str, parts: Sequence[str]) -> str:

@@ -111,18 +111,21 @@ def activity_html(activities: Sequence[Activity], control: str) -> str:
         if activity.channel:
             line += f'<a href="{activity.channel_link}">{html.escape(activity.channel)}</a><br>'
         detail = "<b>Details:</b><br>&emsp;From Google Ads<br>" if activity.advert else ""
-        cells.append(cell("YouTube", line, _american(activity.time), control, detail))
+        cells.append(cell("YouTube", line, _american(activity.time) + "<br>", control, detail))
     return PAGE_HEAD + "".join(cells) + PAGE_TAIL
 
 
 def cell(product: str, line: str, date: str, control: str, detail: str = "") -> str:
-    """One activity of an HTML page; ``line`` is what was done, as HTML with a <br> at its end."""
+    """One activity of an HTML page; ``line`` is what was done, as HTML with a <br> at its end.
+
+    Some exports have another <br> after the ``date``.
+    """
     return (
         '<div class="outer-cell mdl-cell mdl-cell--12-col mdl-shadow--2dp"><div class="mdl-grid">'
         '<div class="header-cell mdl-cell mdl-cell--12-col">'
         f'<p class="mdl-typography--title">{product}<br></p></div>'
         '<div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1">'
-        f"{line}{date}<br></div>"
+        f"{line}{date}</div>"
         '<div class="content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1 '
         'mdl-typography--text-right"></div>'
         '<div class="content-cell mdl-cell mdl-cell--12-col mdl-typography--caption">'
