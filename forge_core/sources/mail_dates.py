@@ -41,6 +41,8 @@ def moment(value: bytes | None) -> Moment:
     if midnight is None or int(hour) > 23 or int(minute) > 59 or (second and int(second) > 60):
         return UNKNOWN
     east, name, flag = _zone(zone)
+    if zone is None and value[found.end() : found.end() + 2].strip(b" \t\r\n("):
+        flag = TimeFlag.UNKNOWN_ZONE.value  # something stands there
     if flag == TimeFlag.UNKNOWN.value:
         return UNKNOWN
     if second == b"60":

@@ -157,7 +157,7 @@ def _addresses(value: bytes) -> tuple[str, ...]:
             text = line(address)
         else:
             text = line((before or rest).rpartition(b":")[2]).strip("<>")  # after the name of a group
-            if "@" in text and " " in text:
+            if "@" in text and " " in text and not text.startswith('"'):
                 text = next(word for word in text.split() if "@" in word)
         if text:
             found[text.lower()] = None
