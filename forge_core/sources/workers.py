@@ -26,6 +26,7 @@ from forge_core.sources.reading import Part, Work, do
 
 AHEAD = 2  # parts that wait at each worker, so that it never waits for us
 LABEL = "label__"
+START_SECONDS = 60.0  # a worker may take to import readers on a busy machine
 
 
 class Task(msgspec.Struct):
@@ -51,6 +52,7 @@ class _Worker:
     connection: Connection
     at_work: list[Work]
     since: float = 0.0
+    ready: bool = False  # it has imported what it needs
     deaf: bool = False  # it does not take what is sent
 
 
@@ -118,12 +120,19 @@ class Workers:
         for connection in ready:
             worker = busy[connection]  # type: ignore[index]
             try:
+                if not worker.ready:
+                    connection.recv_bytes()  # type: ignore[union-attr]
+                    worker.ready, worker.since = True, time.monotonic()
+                    continue
                 yield self._receive(worker)
             except (EOFError, OSError):
                 yield self._lost(worker, "a part broke the reader")
         if not ready:
-            late = min(busy.values(), key=lambda worker: worker.since)
+            late = min(busy.values(), key=self._deadline)
             yield self._lost(late, "a part took too long")
+
+    def _deadline(self, worker: _Worker) -> float:
+        return worker.since + (self.options.part_seconds if worker.ready else START_SECONDS)
 
     def _receive(self, worker: _Worker) -> Part:
         import pyarrow as pa
@@ -171,8 +180,12 @@ def serve(connection: Connection) -> None:
 
     import pyarrow as pa
 
+    from forge_core.sources import readers
+
     gc.disable()
     options = msgspec.json.decode(connection.recv_bytes(), type=Options)
+    readers()
+    connection.send_bytes(b"ready")
     waiting: Queue[tuple[bytes, bytes] | None] = Queue()
     # a thread takes what is sent: else both ends could wait to be listened to
     threading.Thread(target=_listen, args=(connection, waiting), daemon=True).start()

@@ -71,7 +71,7 @@ def test_a_dry_run_tells_a_person_that_nothing_was_written(exports: Path, no_hom
     [
         ("takeout.zip", b"<!doctype html><title>Sign in</title>", "FORGE-ARCHIVE-NOT-AN-ARCHIVE"),
         ("takeout.zip", b"PK\x03\x04 and then the download broke", "FORGE-ARCHIVE-"),
-        ("notes.txt", b"nothing that Forge reads", "FORGE-EXPORT-NOTHING-KNOWN"),
+        ("notes.bin", b"\x00\x01 nothing that Forge reads", "FORGE-EXPORT-NOTHING-KNOWN"),
     ],
 )
 def test_f_i3_a_bad_export_is_refused_and_nothing_is_written(

@@ -178,7 +178,8 @@ def test_a_worker_that_hangs_or_dies_costs_its_part_only(stores, export, monkeyp
         return process, connection
 
     monkeypatch.setattr(workers, "start", sometimes)
-    quick = Options(part_bytes=SMALL.part_bytes, part_seconds=2)
+    monkeypatch.setattr(workers, "START_SECONDS", 8)
+    quick = Options(part_bytes=SMALL.part_bytes, part_seconds=8)
     others = Exports(stores.database, stores.settings.home, options=quick)
     done = publish(stores.database, others, export, workers=2)
 
