@@ -169,7 +169,7 @@ class Kml:
 
 
 class GpsTracks(MemberReader):
-    name = "gps-tracks"
+    name = "gps_tracks"
     system = "gps"
     formats = (
         Format("tracks and waypoints", "GPX", ("place",), "what has a time; planned routes are passed over"),

@@ -31,7 +31,7 @@ _OF_LOCATIONS = re.compile(
 class LocationNotes(MemberReader):
     """Takes members to say what they are, so that nobody wonders where the positions went."""
 
-    name = "location-notes"
+    name = "location_notes"
     formats = (
         Format(
             "encrypted backups", "text", ("place",), "a note in place of the Timeline: says how to export it"

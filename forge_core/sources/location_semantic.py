@@ -103,7 +103,7 @@ DECODE = Decoder(TimelineObject, ANCHOR)
 
 
 class LocationSemantic(SplitReader):
-    name = "location-semantic"
+    name = "location_semantic"
     formats = (
         Format(
             "visits and journeys", "JSON", ("place",), "Semantic Location History, one file for each month"

@@ -44,7 +44,7 @@ DECODE = Decoder(Edit, ANCHOR)
 
 
 class TimelineEdits(SplitReader):
-    name = "timeline-edits"
+    name = "timeline_edits"
     formats = (Format("positions sent by a phone", "JSON", ("place",), "Timeline Edits.json"),)
 
     def recognise(self, head: bytes) -> bool:

@@ -45,7 +45,7 @@ def plain(times, north, east, distance=200.0, minutes=20.0, gap_hours=12.0):
     return found
 
 
-def rows(found) -> list[tuple[int, int, int]]:
+def rows(found) -> list[tuple[int, ...]]:
     return [tuple(map(int, row)) for row in zip(found.arrival, found.departure, found.points, strict=True)]
 
 

@@ -60,7 +60,7 @@ def places(tmp_path, content: bytes | str, name: str = "a.xml"):
 def test_points_of_a_track_have_time_place_and_the_kind_of_movement(tmp_path):
     found, rows = places(tmp_path, gpx(trkpt(1), trkpt(2)))
 
-    assert [claim.reader for claim in found.survey.claims] == ["gps-tracks"]
+    assert [claim.reader for claim in found.survey.claims] == ["gps_tracks"]
     assert found.survey.source == "gps"
     assert [row["item"] for row in rows] == ["point:41.00100,2.50000", "point:41.00200,2.50000"]
     assert [row["time"] for row in rows] == [at("2021-05-01T10:00:01Z"), at("2021-05-01T10:00:02Z")]
@@ -154,7 +154,7 @@ def test_a_root_is_found_behind_prefixes_comments_and_a_doctype(tmp_path, head):
 def test_other_markup_is_not_taken(tmp_path, content):
     found, _ = places(tmp_path, content)
 
-    assert "gps-tracks" not in [claim.reader for claim in found.survey.claims]
+    assert "gps_tracks" not in [claim.reader for claim in found.survey.claims]
 
 
 def test_F_P5_many_comments_before_another_root_are_looked_through_at_once(tmp_path):

@@ -135,7 +135,7 @@ def test_a_phone_and_the_cloud_tell_of_the_same_visit(tmp_path):
 @pytest.mark.parametrize("segments", [1, 20_000])
 def test_both_lists_of_a_phone_are_read_in_whatever_order_and_of_any_length(tmp_path, order, segments):
     lists = {"semanticSegments": [PATH] * segments, "rawSignals": [SIGNAL] * segments}
-    told = {name: lists[name] for name in order} | {"userLocationProfile": {}}
+    told: dict[str, Any] = {name: lists[name] for name in order} | {"userLocationProfile": {}}
 
     found, rows = places(tmp_path, json.dumps(told, indent=2))
 
