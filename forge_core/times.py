@@ -40,7 +40,7 @@ UNKNOWN = Moment(None, None, TimeFlag.UNKNOWN.value)
 # several places use have the meaning CLDR gives them in English exports; the other places are written
 # there as GMT+2, GMT+8, …
 ZONES: dict[str, float] = {
-    "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "BST": 1, "IST": 5.5,
+    "UTC": 0, "GMT": 0, "Z": 0, "TU": 0, "WET": 0, "WEST": 1, "BST": 1, "IST": 5.5,
     "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2, "WEZ": 0, "WESZ": 1, "OEZ": 2, "OESZ": 3, "WEDT": 1, "EET": 2, "EEST": 3,
     "EEDT": 3, "MSK": 3, "TRT": 3,
     "NST": -3.5, "NDT": -2.5, "AST": -4, "ADT": -3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5,

@@ -99,6 +99,12 @@ def searched_by(url: str | None) -> tuple[str, str] | None:
     return _KINDS_OF_SEARCH.get(_parameter(url, "tbm"), "Search"), _parameter(url, "q")
 
 
+def video_of(url: str | None) -> str | None:
+    """The id of the video that a link leads to."""
+    match = (_USUAL.match(url) or _VIDEO.match(url)) if url else None
+    return match[1] if match else None
+
+
 class Channels:
     """Ids of channels by their addresses: a person watches few channels often."""
 
@@ -162,19 +168,19 @@ class Rows:
         at: Moment,
         order: int,
     ) -> None:
-        match = (_USUAL.match(url) or _VIDEO.match(url)) if url else None
-        if match is None:
+        video = video_of(url)
+        if video is None:
             # a removed video: as one shared item it would be the most watched of all, so it is none
             self.sink.quarantine("no item")
             return
         channel_id = self.channels.id_of(channel_url)
         self._watch.values.append(
             (
-                "youtube:" + match[1], *at, order,
+                "youtube:" + video, *at, order,
                 None if not title or title.startswith("http") or title in UNTITLED else title,
                 (channel or None) if channel_id else None,
                 channel_id,
-                None, WATCH + match[1], None,
+                None, WATCH + video, None,
             )
         )  # fmt: skip
 
