@@ -1,0 +1,92 @@
+"""Fuzz every reader for a while, two at a time, and say what was found: one line each, one JSON object at the end.
+
+    python -m tests.fuzz.run --seconds 20            as CI does
+    python -m tests.fuzz.run --seconds 3600          the long run; its result goes into docs/fuzzing.md
+
+Inputs that crash or hang a reader are kept in ``findings/`` (git does not see it); make a test of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz.reading import CORPUS
+
+ROOT = Path(__file__).resolve().parents[2]
+FINDINGS = ROOT / "tests" / "fuzz" / "findings"
+HANG_SECONDS = 5
+MEMORY_MB = 1024
+_RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+_COVERAGE = re.compile(r"cov: (\d+)")
+
+
+def fuzz(reader: str, seconds: int) -> dict[str, Any]:
+    """Fuzz one reader; what it did and found."""
+    findings = FINDINGS / reader
+    findings.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as grown:
+        command = [
+            sys.executable, "-m", "tests.fuzz.target", reader, grown, f"-max_total_time={seconds}",
+            f"-timeout={HANG_SECONDS}", f"-rss_limit_mb={MEMORY_MB}", "-max_len=16384", "-print_final_stats=1",
+            f"-artifact_prefix={findings}/",
+        ]  # fmt: skip
+        if (CORPUS / reader).is_dir():
+            command.insert(5, str(CORPUS / reader))
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=os.environ | {"TZ": "UTC"},
+        )
+    said = done.stdout + done.stderr
+    runs, coverage = _RUNS.search(said), _COVERAGE.findall(said)
+    kept = sorted(path.name for path in findings.iterdir())
+    found = {
+        "reader": reader,
+        "seconds": seconds,
+        "runs": int(runs[1]) if runs else 0,
+        "coverage": int(coverage[-1]) if coverage else 0,
+        "crashes": sum(name.startswith("crash-") for name in kept),
+        "hangs": sum(name.startswith("timeout-") for name in kept),
+        "out_of_memory": sum(name.startswith("oom-") for name in kept),
+        "exit": done.returncode,
+    }
+    if done.returncode:
+        (findings / "report.txt").write_text(said[-20_000:])
+    elif not kept:
+        shutil.rmtree(findings)
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> int:
+    from forge_core.sources import readers
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--seconds", type=int, default=20, help="for each reader")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("readers", nargs="*", help="these alone")
+    asked = parser.parse_args()
+    names = asked.readers or [reader.name for reader in readers()]
+    shutil.rmtree(FINDINGS, ignore_errors=True)
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        found = list(pool.map(lambda name: fuzz(name, asked.seconds), names))
+    bad = [one["reader"] for one in found if one["exit"]]
+    print(json.dumps({"fuzz": found, "readers": len(found), "findings": bad}, indent=2))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
