@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class BrowserDatabase(MemberReader):
         for member in members:
             report = context.report.member(member.name, self.name)
             sink = Sink(report, context.subject, context.options)
-            yield from shielded(report, lambda m=member, s=sink: self.rows(archive, m, s))  # type: ignore[misc]
+            yield from shielded(report, partial(self.rows, archive, member, sink))
 
     def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
         if archive.head(member, 16).startswith(_WAL):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from forge_core.archives import Archive, Member
 from forge_core.events import TimeFlag
@@ -61,7 +62,7 @@ class LogHub:
                 report.status, report.reason = "skipped", "the log itself is read"
                 continue
             sink = Sink(report, f"loghub:{_system(member.name)}", context.options)
-            yield from guarded(report, lambda m=member, s=sink: self._rows(archive, m, s))  # type: ignore[misc]
+            yield from guarded(report, partial(self._rows, archive, member, sink))
 
     def _rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
         with archive.open(member) as stream:
