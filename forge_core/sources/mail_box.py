@@ -62,8 +62,10 @@ def boxes(pieces: Iterable[bytes], options: Options) -> Iterator[bytes]:
             elif len(buffer) < options.part_bytes:
                 break
             elif border := _last_start(buffer, seen):
-                yield framed(buffer[:border])
+                with memoryview(buffer) as view:  # copied once: a part is most of what a reader holds
+                    part = framed(view[:border])
                 del buffer[:border]
+                yield part
                 seen = 0
             elif len(buffer) > options.message_bytes + _AHEAD:
                 left = Left(buffer, options.message_bytes)
@@ -93,8 +95,8 @@ def one(pieces: Iterable[bytes], options: Options) -> bytes:
     return left.part()
 
 
-def framed(data: bytes | bytearray, omitted: Iterable[Omission] = ()) -> bytes:
-    return json.dumps(list(omitted)).encode() + b"\n" + data
+def framed(data: bytes | bytearray | memoryview, omitted: Iterable[Omission] = ()) -> bytes:
+    return b"".join((json.dumps(list(omitted)).encode(), b"\n", data))
 
 
 def unframed(part: bytes) -> tuple[int, list[Omission]]:

@@ -181,8 +181,15 @@ _LABEL = re.compile(r'\s*(?:"((?:[^"]|"")*+)"|([^,]*))[^,]*(?:,|\Z)')
 
 def labels(value: bytes) -> list[str]:
     """X-Gmail-Labels: separated by commas, quoted where a label has one."""
+    return list(_known_labels(value) if len(value) < _CACHED else _labels(value))
+
+
+def _labels(value: bytes) -> tuple[str, ...]:
     found = (quoted.replace('""', '"') or plain.strip() for quoted, plain in _LABEL.findall(line(value)))
-    return list(dict.fromkeys(label for label in found if label))
+    return tuple(dict.fromkeys(label for label in found if label))
+
+
+_known_labels = lru_cache(4096)(_labels)
 
 
 _PARAMETER = re.compile(rb';\s*([!-:<>-~]{1,64}?)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;]*))', re.S)
