@@ -55,7 +55,7 @@ def _clean(kind: str) -> AssetsDefinition:
         database, address = stores.database, keys.table(asset_key)
         database.ensure()
         provenance = Provenance.now(stores, asset_key, VERSION, depends_on, context.run.run_id)
-        rebuild_clean(database, stores.vault.pseudonyms, kind)
+        derived = rebuild_clean(database, stores.vault.pseudonyms, kind)
         raw_rows, rows = database.count(f"raw.{kind}"), database.count(address)
         found = rhythm(database, kind)
         return built(
@@ -64,8 +64,9 @@ def _clean(kind: str) -> AssetsDefinition:
             database.content_version(address),
             {
                 "dagster/row_count": rows,
-                "without_consent": raw_rows - rows,
+                "without_consent": raw_rows - (rows - derived),
                 "subjects": database.value(f"select count(distinct subject) from {address}"),
+                **({"visits_derived": derived} if kind == "place" else {}),
                 **showing(stores, kind, found),
             },
             [
