@@ -1,9 +1,7 @@
-"""Security logs: system logs, the journal, CloudTrail and Google's access log; F-P6, F-P7 and F-P9."""
+"""Security logs: system logs, the journal, CloudTrail and Google's access log; F-P7 and F-P9."""
 
 from __future__ import annotations
 
-import collections
-import csv
 import io
 import json
 import re
@@ -13,13 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forge_core.exporting import neutralised, write_csv
 from forge_core.sources import Options, reader_named
 from forge_core.sources.base import MemberReport, Sink
-from forge_core.sources.csv_parts import csv_parts, records
 from forge_core.sources.log_lines import line_parts, visible
 from forge_core.sources.syslog import take_apart, who
-from tests.core.readers import data, folder, read_all
+from tests.core.readers import folder, read_all
 
 CLASSIC = "Dec 10 06:55:46 host sshd[24200]: "
 STAMPED = "2024-03-10T06:55:46.123456+01:00 host sshd[24200]: "
@@ -317,62 +313,6 @@ def test_google_devices_old_and_new(tmp_path):
     assert found.ids("old.csv") < found.ids("new.csv")
 
 
-@pytest.mark.parametrize(
-    "cell", ["=cmd()", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\n=x", "\uff1dcmd()", "  =cmd()"]
-)
-def test_F_P6_text_is_stored_as_it_is_and_neutralised_on_its_way_out(cell):
-    text = io.StringIO(newline="")
-
-    write_csv(text, ["query"], [[cell], ["plain"], [-1.5]])
-
-    rows = list(csv.reader(io.StringIO(text.getvalue(), newline="")))
-    assert rows == [["query"], ["'" + cell], ["plain"], ["-1.5"]]
-    assert neutralised("a=b") == "a=b"
-
-
-def test_F_P6_embedded_newlines_and_a_lost_quotation_mark():
-    text = 'a,b\n1,"two\nlines"\n2,"lost\n3,"x"\n4,y\n'
-    into = sink(line_bytes=20)
-
-    found = [
-        record.fields for part in csv_parts(io.BytesIO(text.encode()), into) for record in records(part, into)
-    ]
-
-    assert [fields for fields in found if fields != ["a", "b"]] == [
-        ["1", "two\nlines"],
-        ["3", "x"],
-        ["4", "y"],
-    ]
-    assert into.report.quarantined == {"malformed": 1}
-
-
-@pytest.mark.parametrize("columns", [10_001, 1_000_000])
-def test_F_P6_a_table_of_a_million_columns_is_set_aside(columns):
-    into = sink()
-    text = ",".join(["c"] * columns) + "\n" + ",".join(["=1"] * columns) + "\n"
-
-    found = [record for part in csv_parts(io.BytesIO(text.encode()), into) for record in records(part, into)]
-
-    assert found == []
-    assert sum(into.report.quarantined.values()) >= 1
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(st.lists(st.text("ab,\"\n\r'=", max_size=6), min_size=2, max_size=2), min_size=1, max_size=20)
-)
-def test_a_table_cut_anywhere_gives_the_records_of_the_whole(table):
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([["one", "two"], *table])
-    into = sink(part_bytes=8)
-
-    parts = list(csv_parts(io.BytesIO(text.getvalue().encode()), into))
-    found = [record.fields for part in parts for record in list(records(part, into))[1:]]
-
-    assert found == table
-    assert not into.report.quarantined
-
-
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 40))
 def test_lines_cut_anywhere_are_all_there(text, size):
@@ -406,53 +346,3 @@ def test_any_text_is_visible_and_any_line_is_taken_apart_or_not(text):
     assert visible(shown) == shown
     assert not re.search("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
     take_apart(CLASSIC + text)
-
-
-def loghub():
-    return data("anomaly-loghub")
-
-
-def test_loghub_every_line_of_every_log_is_an_event():
-    root = loghub()
-    lines = {
-        str(path.relative_to(root)): sum(1 for line in path.read_bytes().split(b"\n") if line.strip())
-        for path in root.glob("*/*_2k.log")
-    }
-
-    found = read_all(root)
-
-    assert collections.Counter(row["member"] for row in found.rows["security"]) == lines
-    assert set(lines.values()) == {2000}
-    assert found.survey.population == "benchmark:loghub"
-    assert not found.quarantined
-
-
-def test_loghub_labels_are_apart_from_the_events():
-    root = loghub() / "BGL"
-    from forge_core.archives import open_archive
-    from forge_core.sources import ReadReport, read, survey
-
-    with open_archive(root) as archive:
-        batches = list(read(archive, survey(archive), report=ReadReport()))
-        labels = [label for batch in batches for label in batch.labels or ()]
-        messages = [m for batch in batches for m in batch.rows.column("message").to_pylist()]
-
-    told = [line.split(" ")[0] for line in (root / "BGL_2k.log").read_text().splitlines()]
-    assert [label.as_py() for label in labels] == ["normal" if label == "-" else label for label in told]
-    assert sum(label.as_py() != "normal" for label in labels) == 143
-    assert not any(message.startswith(("- ", "KERN", "APP")) for message in messages)
-
-
-def test_loghub_sshd_agrees_with_the_published_templates():
-    root = loghub() / "OpenSSH"
-    with (root / "OpenSSH_2k.log_structured.csv").open(newline="") as stream:
-        templates = [row["EventTemplate"] for row in csv.DictReader(stream)]
-
-    rows = read_all(root).rows["security"]
-
-    failed = [row for row in rows if (row["item"], row["outcome"]) == ("sshd:login", "failure")]
-    assert len(failed) == sum("Failed " in template for template in templates)
-    accepted = [row for row in rows if (row["item"], row["outcome"]) == ("sshd:login", "success")]
-    assert len(accepted) == sum("Accepted " in template for template in templates)
-    assert all(row["address"] for row in failed + accepted if "repeated" not in row["message"])
-    assert {row["time_flag"] for row in rows} == {"unknown"}
