@@ -91,7 +91,11 @@ def _show_look(one: Look) -> None:
     for (status, reason), count in sorted(one.outcomes().items()):
         click.echo(f"  {status}: {count:,} file{'s' if count != 1 else ''}{', ' + reason if reason else ''}")
     if one.report is not None:
-        for word, what in (("set aside", "quarantined"), ("no event", "passed_over")):
+        for word, what in (
+            ("set aside", "quarantined"),
+            ("no event", "passed_over"),
+            ("put right", "mended"),
+        ):
             for reason, count in one.report.total(what).most_common():
                 click.echo(f"  {word}: {count:,} record{'s' if count != 1 else ''}, {reason}")
     click.echo("")

@@ -72,7 +72,11 @@ def show_exports(exports: list[dict[str, Any]]) -> None:
         for group in export["files"]:
             why = group["reason"] or (f"by {group['reader']}" if group["reader"] else "")
             rows.append(("", f"  {group['state']}", group["files"], group["rows"], why))
-        for what, word in (("broken", "records set aside"), ("passed_over", "records, no event")):
+        for what, word in (
+            ("broken", "records set aside"),
+            ("passed_over", "records, no event"),
+            ("mended", "records put right"),
+        ):
             for reason, count in export["records"][what].items():
                 rows.append(("", f"  {word}", None, count, reason))
         rows += [("", "  set aside", None, None, file["file"]) for file in export["set_aside"]]

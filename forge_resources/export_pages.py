@@ -15,13 +15,12 @@ from starlette.routing import Route
 
 from forge_core.errors import ForgeError
 from forge_resources.exports import check_partition_key
-from forge_resources.outcomes import STATES, Outcomes
+from forge_resources.outcomes import ROUTE, STATES, Outcomes
 from forge_resources.stores import Stores
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-ROUTE = "/forge/exports"
 PAGE = 200  # files on one page
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
@@ -117,7 +116,11 @@ def export(request: Request) -> Response:
             [(_state(g.state), g.reader or "", g.reason, g.files, g.rows) for g in groups],
         ),
     ]
-    for title, key in (("Records set aside", "broken"), ("Records that are no event", "passed_over")):
+    for title, key in (
+        ("Records set aside", "broken"),
+        ("Records that are no event", "passed_over"),
+        ("Records put right", "mended"),
+    ):
         if records[key]:
             body += [f"<h2>{title}</h2>", _table(("why", "records#"), list(records[key].items()))]
     tabs = " ".join(

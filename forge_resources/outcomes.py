@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from forge_core.sources import MemberReport
 
+ROUTE = "/forge/exports"  # where our webserver shows them
 STATES = ("quarantined", "imported", "skipped")
 
 
@@ -58,11 +59,12 @@ class Outcomes:
             cursor.execute("delete from forge.members where partition = %s", (partition,))
             cursor.executemany(
                 "insert into forge.members (partition, member, reader, status, reason, rows, quarantined, reasons,"
-                " passed_over) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                " passed_over, mended) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 [
                     (
                         partition, m.member, m.reader, m.status, m.reason, sum(m.rows.values()),
                         sum(m.quarantined.values()), json.dumps(m.quarantined), json.dumps(m.passed_over),
+                        json.dumps(m.mended),
                     )
                     for m in members
                 ],
@@ -80,12 +82,13 @@ class Outcomes:
         ]
 
     def records(self, partition: str) -> dict[str, dict[str, int]]:
-        """Records that are no events, by reason: ``broken`` ones and sound ones that were ``passed_over``."""
-        found: dict[str, dict[str, int]] = {"broken": {}, "passed_over": {}}
+        """Records by reason: ``broken`` ones, sound ones that are no events (``passed_over``), ``mended`` ones."""
+        found: dict[str, dict[str, int]] = {"broken": {}, "passed_over": {}, "mended": {}}
         for what, reason, count in self.database.rows(
             "select what, key, sum(value::bigint)::bigint from forge.members,"
             " lateral (select 'broken', * from jsonb_each_text(reasons)"
-            " union all select 'passed_over', * from jsonb_each_text(passed_over)) r(what, key, value)"
+            " union all select 'passed_over', * from jsonb_each_text(passed_over)"
+            " union all select 'mended', * from jsonb_each_text(mended)) r(what, key, value)"
             " where partition = %s group by 1, 2 order by 3 desc, 2",
             (partition,),
         ):

@@ -41,7 +41,8 @@ create table if not exists forge.publications (partition text, kind text, rows b
     published_at timestamptz not null default now(), primary key (partition, kind));
 create table if not exists forge.members (partition text, member text, reader text, status text not null,
     rows bigint not null default 0, quarantined bigint not null default 0, reasons jsonb not null default '{}',
-    reason text not null default '', passed_over jsonb not null default '{}', primary key (partition, member));
+    reason text not null default '', passed_over jsonb not null default '{}', mended jsonb not null default '{}',
+    primary key (partition, member));
 create unlogged table if not exists staging.parts (partition text, member text, part int, fingerprint text not null,
     reports jsonb not null, primary key (partition, member, part));
 create table if not exists reference.event_labels (event_id uuid primary key, kind text not null, export text not null,
@@ -59,6 +60,7 @@ _ADDED = (
     ("exports", "name", "text"),
     ("members", "reason", "text not null default ''"),
     ("members", "passed_over", "jsonb not null default '{}'"),
+    ("members", "mended", "jsonb not null default '{}'"),
 )
 
 

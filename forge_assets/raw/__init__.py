@@ -5,7 +5,8 @@ publishes zero rows and its reason and still materializes, so that one bad archi
 """
 
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from dagster import (
     AssetCheckResult,
@@ -29,12 +30,13 @@ from forge_assets.schema import column_schema
 from forge_core import events, keys
 from forge_core.errors import ForgeError
 from forge_resources.exports import check_partition_key
-from forge_resources.publishing import Published, publish
+from forge_resources.publishing import Progress, Published, publish
 from forge_resources.rhythm import note_reaches
 from forge_resources.stores import Stores
 
 VERSION = "1"
 READABLE = "every_export_readable"
+SAY_EVERY = 3.0  # seconds
 
 
 @multi_asset(
@@ -72,7 +74,8 @@ def raw_export(
     stores.database.ensure()
     done: list[Published] = []
     for number, partition in enumerate(context.partition_keys, start=1):
-        published = publish(stores.database, stores.exports, _registered(stores, partition))
+        telling = _Telling(context.log.info)
+        published = publish(stores.database, stores.exports, _registered(stores, partition), telling)
         done.append(published)
         new = sum(p.new_rows for p in published.kinds.values())
         rows = sum(p.rows for p in published.kinds.values())
@@ -103,6 +106,18 @@ def raw_export(
         or f"{len(done)} exports read.",
         metadata={"exports": len(done), "refused": len(bad)},
     )
+
+
+class _Telling:
+    """Says how far reading is, every few seconds, in the run's log: the command shows it as it comes."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._next = say, time.monotonic() + SAY_EVERY
+
+    def __call__(self, now: Progress) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SAY_EVERY
+            self._say(str(now))
 
 
 def _registered(stores: Stores, partition: str):

@@ -10,9 +10,12 @@ from datetime import date
 from functools import cache
 from typing import Any
 
+from dagster import MetadataValue
+
 from forge_assets import pictures
 from forge_assets.outcome import shown
 from forge_core import keys, sources
+from forge_resources.outcomes import ROUTE
 from forge_resources.publishing import Published
 from forge_resources.stores import Stores
 
@@ -50,7 +53,11 @@ class Showing:
         for published in self.done:
             partition = published.export.partition
             if published.error:
-                found[partition] = {"dagster/partition_row_count": 0, "refused": str(published.error)}
+                found[partition] = {
+                    "dagster/partition_row_count": 0,
+                    "refused": str(published.error),
+                    "files": MetadataValue.url(f"{ROUTE}/{partition}"),
+                }
                 continue
             one, reasons = published.kinds[kind], set_aside(published, kind)
             if one.rows or reasons:
@@ -59,6 +66,7 @@ class Showing:
                     "new_rows": one.new_rows,
                     "arrived_before": max(0, one.rows - one.new_rows),
                     "digest": one.digest,
+                    "files": MetadataValue.url(f"{ROUTE}/{partition}"),
                     **({"set_aside": words(reasons)} if reasons else {}),
                     **self._life(days.get(partition, {})),
                 }

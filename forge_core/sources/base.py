@@ -50,6 +50,9 @@ class MemberReport:
     rows: Counter[str] = field(default_factory=Counter)  # by kind
     quarantined: Counter[str] = field(default_factory=Counter)  # broken records, by reason
     passed_over: Counter[str] = field(default_factory=Counter)  # sound records that are no event, by reason
+    mended: Counter[str] = field(
+        default_factory=Counter
+    )  # rows whose values were put right, by what was wrong
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -60,12 +63,13 @@ class MemberReport:
             "rows": dict(self.rows),
             "quarantined": dict(self.quarantined),
             "passed_over": dict(self.passed_over),
+            "mended": dict(self.mended),
         }
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> MemberReport:
         """The report that ``as_dict`` wrote."""
-        counts = {name: Counter(found[name]) for name in ("rows", "quarantined", "passed_over")}
+        counts = {name: Counter(found[name]) for name in ("rows", "quarantined", "passed_over", "mended")}
         return cls(found["member"], found["reader"], found["status"], found["reason"], **counts)
 
     def add(self, other: MemberReport) -> None:
@@ -76,6 +80,7 @@ class MemberReport:
         self.rows += other.rows
         self.quarantined += other.quarantined
         self.passed_over += other.passed_over
+        self.mended += other.mended
 
 
 @dataclass
@@ -99,7 +104,7 @@ class ReadReport:
             self.member(report.member).add(report)
 
     def total(self, what: str) -> Counter[str]:
-        """Sum over members of ``rows``, ``quarantined`` or ``passed_over``."""
+        """Sum over members of ``rows``, ``quarantined``, ``passed_over`` or ``mended``."""
         return sum((getattr(member, what) for member in self.members.values()), Counter())
 
     @property
@@ -112,6 +117,7 @@ class ReadReport:
             "rows": dict(self.total("rows")),
             "quarantined": dict(self.total("quarantined")),
             "passed_over": dict(self.total("passed_over")),
+            "mended": dict(self.total("mended")),
             "members": [member.as_dict() for member in self.members.values()],
         }
 
@@ -264,6 +270,11 @@ class Sink:
 
     def pass_over(self, reason: str, count: int = 1) -> None:
         self.report.passed_over[reason] += count
+
+    def mend(self, reason: str, count: int = 1) -> None:
+        """A row stays, with a value put right that could be nothing else."""
+        if count:
+            self.report.mended[reason] += count
 
     def full(self) -> Iterator[Batch]:
         """The batches that are due."""

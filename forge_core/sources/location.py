@@ -73,7 +73,10 @@ class Location(SplitReader):
                 accuracy=[r.accuracy for r in records],
                 activity=[likeliest(r.activity) if r.activity else None for r in records],
             )
-            latitude, longitude = e7([r.latitudeE7 for r in records]), e7([r.longitudeE7 for r in records])
+            latitude, longitude = (
+                e7([r.latitudeE7 for r in records], sink),
+                e7([r.longitudeE7 for r in records], sink),
+            )
             yield from batches(columns, sink, first, latitude=latitude, longitude=longitude)
             first += len(records)
 

@@ -88,12 +88,14 @@ def movement(name: str | None) -> str | None:
     return name[:WORD_CHARS].lower().replace(" ", "_").removesuffix("_activity_type")
 
 
-def e7(values: Sequence[float | None]) -> np.ndarray:
-    """Degrees of E7 numbers; NaN where there is none."""
+def e7(values: Sequence[float | None], sink: Sink) -> np.ndarray:
+    """Degrees of E7 numbers; NaN where there is none. An unsigned 32 bit number is a negative one, mended."""
     import numpy as np
 
     numbers = np.array(values, dtype=np.float64)
-    numbers[(numbers >= 2**31) & (numbers < 2**32)] -= 2**32
+    unsigned = (numbers >= 2**31) & (numbers < 2**32)
+    numbers[unsigned] -= 2**32
+    sink.mend("coordinate without its sign", int(unsigned.sum()))
     # a fraction is no E7 number: degrees in the wrong field, to be set aside as such
     numbers[numbers != np.rint(numbers)] = np.where(np.isnan(numbers), np.nan, np.inf)[
         numbers != np.rint(numbers)

@@ -127,7 +127,7 @@ class LocationSemantic(SplitReader):
                     _journey(one.activitySegment, columns)
                 else:
                     sink.pass_over("neither a visit nor a journey")
-            latitude, longitude = e7(columns.latitude), e7(columns.longitude)
+            latitude, longitude = e7(columns.latitude, sink), e7(columns.longitude, sink)
             yield from batches(columns, sink, first, latitude=latitude, longitude=longitude)
             first += len(columns.times)
 

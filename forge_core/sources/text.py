@@ -13,7 +13,6 @@ GUESSABLE = 64  # bytes; of fewer, a guess at the encoding is a throw of dice
 _DROP = ["script", "style", "template", "iframe", "object", "embed", "noscript", "svg", "head", "title"]
 _BLOCKS = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|/table|hr|/blockquote|/pre)\b[^>]*>", re.I)
 _TAG = re.compile(r"<[^<>]{0,4096}>")
-_BLANKS = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\n{3,}")
 
 
@@ -53,5 +52,5 @@ def html_text(page: str) -> str:
 
 def squeeze(text: str) -> str:
     """Blanks made one, no more than one empty line."""
-    lines = (_BLANKS.sub(" ", line).strip() for line in text.splitlines())
+    lines = [" ".join(line.split()) for line in text.splitlines()]
     return _LINES.sub("\n\n", "\n".join(lines)).strip()

@@ -67,7 +67,7 @@ class TimelineEdits(SplitReader):
                     point, radius = position.point, position.accuracyMm
                     metres = None if radius is None else radius / 1000
                     columns.point(position.timestamp, point.latE7, point.lngE7, metres)
-            latitude, longitude = e7(columns.latitude), e7(columns.longitude)
+            latitude, longitude = e7(columns.latitude, sink), e7(columns.longitude, sink)
             yield from batches(columns, sink, first, latitude=latitude, longitude=longitude)
             first += len(columns.times)
 

@@ -185,6 +185,8 @@ def serve(connection: Connection) -> None:
     gc.disable()
     options = msgspec.json.decode(connection.recv_bytes(), type=Options)
     readers()
+    gc.collect()
+    gc.freeze()  # what was imported stays: collecting looks at nothing of it
     connection.send_bytes(b"ready")
     waiting: Queue[tuple[bytes, bytes] | None] = Queue()
     # a thread takes what is sent: else both ends could wait to be listened to

@@ -17,13 +17,15 @@ from forge_core.sources.survey import survey_with
 
 CORPUS = Path(__file__).parent / "corpus"
 DAY = 86_400_000_000
-# short texts and quick rules: a fuzzer wants many small inputs; the mapping is that of the corpus
 OPTIONS = Options(
-    calendar_rule_seconds=1,
-    mappings=(
-        TableMapping("taps", "place", {"item": "gate", "time": "at", "latitude": "lat", "longitude": "lng"}),
+    calendar_rule_seconds=1,  # a fuzzer wants many small inputs
+    mappings=(  # that of the corpus
+        TableMapping(
+            "doors", "security", {"item": "Door", "time": "Zeit", "account": "Person", "outcome": "Ergebnis"},
+            time_format="%d.%m.%Y %H:%M:%S", zone="Europe/Berlin",
+        ),
     ),
-)
+)  # fmt: skip
 
 
 def seeds(reader: str) -> dict[str, bytes]:

@@ -40,8 +40,10 @@ def mutated(draw: st.DrawFn, seed: bytes) -> bytes:
 def test_every_seed_is_read_by_its_reader(name: str) -> None:
     found = seeds(name)
     assert found, f"tests/fuzz/corpus/{name} is empty"
-    rows, report = read(reader_named(name), found)
-    assert rows, report.as_dict()
+    reader = reader_named(name)
+    rows, report = read(reader, found)
+    if any(form.kinds for form in reader.formats):
+        assert rows, report.as_dict()
 
 
 @pytest.mark.parametrize("name", NAMES)
