@@ -4,7 +4,7 @@
 #   make test [ARGS="tests/core -x"]        the tests, against the embedded servers
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format types licences lock docs clean
+.PHONY: help install demo test test-all fuzz lint format types licences lock docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ export EXPORT
 
 help:
 	@sed -n '3,4s/^# *//p' Makefile
-	@echo "also: make test-all lint format types licences lock docs clean"
+	@echo "also: make test-all fuzz lint format types licences lock docs clean"
 
 install: $(STAMP)
 
@@ -34,6 +34,11 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+# Every reader of exports under atheris, which has wheels for Linux on x86-64. An hour each: FUZZ_SECONDS=3600.
+fuzz: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
+	$(BIN)/python -m tests.fuzz.run --seconds $${FUZZ_SECONDS:-20} $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
