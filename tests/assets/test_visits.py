@@ -39,7 +39,7 @@ def consented(stores):
 def stays(stores) -> list[tuple]:
     return stores.database.rows(
         "select item, time, end_time, latitude, longitude, activity, subject, export, source, time_flag"
-        " from clean.place where item like 'stay:%' order by time"
+        " from clean.place where starts_with(item, 'stay:') order by time"
     )
 
 
