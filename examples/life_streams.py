@@ -16,7 +16,7 @@ SEA = (35_0000000, -40_0000000)  # in the Atlantic, where nobody lives
 MOVES = ("IN_PASSENGER_VEHICLE", "WALKING", "CYCLING", "IN_TRAIN")
 AGENT = "App : SYNTHETIC_APP. App Version : 1.2.3. Os : ANDROID_OS."
 PRODUCTS = ("Gmail", "YouTube", "Maps", "Calendar", "Drive")
-HOUR = 3_600_000
+GAIA = 900_000_000_000
 
 
 def _spots(draw: Draw, count: int) -> list[tuple[int, int]]:
@@ -189,14 +189,14 @@ def accesses(draw: Draw, first: int, count: int) -> Block:
     )
     where = ("XA", "Synthetic", "Seaville")
     records = [
-        layouts.access(900, time, f"198.51.100.{n}", where, AGENT, product) for time, n, product in rows
+        layouts.access(GAIA, time, f"198.51.100.{n}", where, AGENT, product) for time, n, product in rows
     ]
     return "".join(records).encode(), {"security": count}
 
 
 def devices(draw: Draw, first: int, count: int) -> Block:
     times = clocks.seconds(draw.back(count))
-    records = [layouts.device(900, f"Synthetic {first + n}", "XA", time) for n, time in enumerate(times)]
+    records = [layouts.device(GAIA, f"Synthetic {first + n}", "XA", time) for n, time in enumerate(times)]
     return "".join(records).encode(), {"security": count}
 
 

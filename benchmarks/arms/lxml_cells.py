@@ -30,7 +30,7 @@ def cells() -> Iterator[tuple[Any, ...]]:
         verb = body.text
         link = body[0]
         if verb.startswith("Searched for"):
-            yield header[0].text, link.text, link.get("href"), when(body[-2].tail)
+            yield header[0].text, link.text, link.get("href"), when(body[-1].tail or body[-2].tail)
 
 
 def when(text: str) -> int:
