@@ -169,9 +169,11 @@ def _halves(locale: Any) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _hours(rule: list[dict[str, int]]) -> tuple[int, int] | None:
-    """Hours of a flexible part of the day; None for noon and midnight, which are no parts."""
-    if len(rule) != 1 or "from" not in rule[0] or "before" not in rule[0]:
+    """Hours of a flexible part of the day, of noon and midnight one; None for what is divided in two."""
+    if len(rule) != 1:
         return None
+    if (at := rule[0].get("at")) is not None:
+        return at // 3600, at // 3600 + 1
     return rule[0]["from"] // 3600, rule[0]["before"] // 3600
 
 

@@ -48,20 +48,20 @@ class Columns(NamedTuple):
     @classmethod
     def of(cls, rows: Sequence[Sequence[str]]) -> Columns | None:
         """The columns of these records, the header among them or not; None where they are of no comments."""
-        rows = [row for row in rows if any(_CHANNEL.match(field) for field in row)]
+        needed = (_CHANNEL, _TIME, _TEXT)
+        rows = [row for row in rows if all(any(map(pattern.match, row)) for pattern in needed)]
         if not rows:
             return None
+        rows = [row for row in rows if len(row) == len(rows[0])]
 
         def column(pattern: re.Pattern[str], taken: Sequence[int] = ()) -> int:
-            width = range(min(map(len, rows)))
+            width = range(len(rows[0]))
             counts = {i: sum(bool(pattern.match(row[i])) for row in rows) for i in width if i not in taken}
             best = max(counts.values(), default=0)
             # ids of comments stand before those of the comments they answer
             return next(i for i, count in counts.items() if count == best) if best else -1
 
         channel, time, text = column(_CHANNEL), column(_TIME), column(_TEXT)
-        if min(channel, time, text) < 0:
-            return None
         item = next((i for i in range(len(rows[0])) if _COMMENT.match(rows[0][i])), -1)
         chat = item < 0
         taken = [channel, time, text]
@@ -114,7 +114,7 @@ class YouTubeComments(SplitReader):
 def _table(part: bytes, sink: Sink) -> None:
     waiting: list[tuple[int, list[str]]] = []
     columns: Columns | None = None
-    for number, (line, fields, _) in enumerate(records(part, sink)):
+    for number, (line, fields, _) in enumerate(records(part.rstrip() + b"\n", sink)):
         if number == 0 and sink.part > 0:
             continue  # the header, which each part repeats
         waiting.append((line, [field.strip() for field in fields]))

@@ -90,7 +90,7 @@ def _channel(row: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _table(part: bytes, sink: Sink) -> None:
-    for number, (line, fields, _) in enumerate(records(part, sink)):
+    for number, (line, fields, _) in enumerate(records(part.rstrip() + b"\n", sink)):
         if number == 0 and sink.part > 0:
             continue  # the header, which each part repeats
         if found := _channel([field.strip() for field in fields]):

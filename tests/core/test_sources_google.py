@@ -150,7 +150,7 @@ def test_the_mark_of_our_generator_makes_an_archive_synthetic(tmp_path, mark, po
 
 def test_every_member_is_claimed_or_skipped_with_a_reason(tmp_path):
     members = {"h.json": history(record(1)), "photo.jpg": b"\xff\xd8\0", "empty.json": "", "list.json": "[]",
-               "inner.zip": b"PK\x03\x04junk", "note.txt": "hello"}  # fmt: skip
+               "inner.zip": b"PK\x03\x04junk", "thing.bin": b"\x01\x02"}  # fmt: skip
 
     found = read_all(folder(tmp_path, members))
 
@@ -159,7 +159,7 @@ def test_every_member_is_claimed_or_skipped_with_a_reason(tmp_path):
         "empty.json": "empty",
         "list.json": "an empty list",
         "inner.zip": "an archive inside the archive: give it by itself",
-        "note.txt": "no reader for it",
+        "thing.bin": "no reader for it",
     }
     assert {name: member.status for name, member in found.report.members.items()} == {
         "h.json": "imported",
