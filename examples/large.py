@@ -52,8 +52,8 @@ def generate_large(
             mark = json.dumps({"synthetic": True, "seed": seed, "note": "Invented by examples.generator."})
             folder = "Takeout/" if part == 1 else f"Takeout/part {part}/"
             archive.write(folder + "forge-synthetic.json", iter([(mark.encode(), {})]))
-            if part == parts:
-                page = overview(told)
+            if part == 1:
+                page = overview([stream.name(0) for stream in STREAMS.values()])
                 archive.write("Takeout/archive_browser.html", iter([(page.encode(), {})]))
         archives.append(path.name)
     kinds = sum(
@@ -88,13 +88,12 @@ def shares(parts: int) -> list[list[str]]:
     return found
 
 
-def overview(names: Sequence[str] | dict[str, Any]) -> str:
-    """The page that opens the export."""
+def overview(names: Sequence[str]) -> str:
+    """The page that opens the export; of files in a row it lists the first."""
     services: dict[str, list[str]] = {}
     for name in names:
         services.setdefault(name.split("/")[1], []).append(name)
-    few = {service: files[:50] for service, files in services.items()}
-    return takeout.archive_browser(life_streams.OWNER, END, few, "00000000-0000-4000-8000-000000000000")
+    return takeout.archive_browser(life_streams.OWNER, END, services, "00000000-0000-4000-8000-000000000000")
 
 
 class _Zip:
