@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import msgspec
@@ -66,9 +67,10 @@ def _text(value: object) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value:
-        if all(type(byte) is int and 0 <= byte < 256 for byte in value):
+        if isinstance(value[-1], str):
+            return value[-1]
+        with suppress(TypeError, ValueError):
             return bytes(value).decode("utf-8", "replace")
-        return value[-1] if isinstance(value[-1], str) else None
     return None
 
 

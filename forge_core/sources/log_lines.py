@@ -9,11 +9,17 @@ from typing import BinaryIO
 from forge_core.sources.base import Sink
 from forge_core.sources.encoding import chunks
 
-# control characters but the tab, and what changes the direction of writing or cannot be seen
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
+# control characters but the tab, and what changes the direction of writing or cannot be seen: first and last
+_RANGES = (
+    (0x00, 0x08), (0x0A, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200F),
+    (0x2028, 0x202E), (0x2060, 0x206F), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F),
+)  # fmt: skip
+_UNSEEN = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _RANGES) + "]")
+_WRITTEN = {
+    code: chr(code).encode("unicode_escape").decode()
+    for first, last in _RANGES
+    for code in range(first, last + 1)
+}
 
 
 def line_parts(stream: BinaryIO, sink: Sink, mark: bytes = b"", first: bytes = b"") -> Iterator[bytes]:
@@ -65,4 +71,4 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return text.translate(_WRITTEN) if _UNSEEN.search(text) else text

@@ -32,7 +32,7 @@ ISO = re.compile(
 )
 RFC5424 = re.compile(
     r"<\d{1,3}>1 (\S{1,40}) (\S{1,255}) (\S{1,48}) (\S{1,128}) (\S{1,32}) "
-    r"(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: (.*))?\Z",
+    r"(?:-|(?:\[[^\]\\]*(?:\\.[^\]\\]*)*\])+)(?: (.*))?\Z",
     re.S,
 )
 _TAG = re.compile(r"\s*(?:-- )?([A-Za-z0-9_./@()+-]{1,64})\]?(?:\[\d{1,10}\])?: ?(.*)", re.S)
@@ -87,9 +87,8 @@ RULES = (
     ("changed password", "password-changed", "success"),
     ("to group '", "group-changed", "success"),
 )
-_LOGIN = re.compile(
-    r".*?\b(?:for|user) (?:(?:invalid|illegal) user )?(.{0,128}) from (\S{1,64})(?: port |\s*\Z)", re.S
-)
+_NAMING = ("for invalid user ", "for illegal user ", "nvalid user ", "for user ", "for ", "user ")
+ACCOUNT_MAX = 128  # characters
 _FROM = re.compile(
     r".*(?:\bfrom|\bby|\bclient|\bwith|\brhost=)\s?\[?([0-9a-fA-F.:]{3,45})(?:%\w{1,15})?\b", re.S
 )
@@ -178,8 +177,12 @@ def who(service_name: str, action: str, message: str) -> tuple[str | None, str |
         return None, None
     if service_name in ("sudo", "su", "doas") and (found := _SUDO.match(message)):
         return found[1], None
-    if (found := _LOGIN.match(message)) and (where := address(found[2])):
-        return found[1] or None, where
+    before, from_, after = message.rpartition(" from ")
+    if from_ and (where := address(after.partition(" ")[0])):
+        for words in _NAMING:
+            if named := before.partition(words)[2]:
+                return named[:ACCOUNT_MAX], where
+        return None, where
     found = _USER.match(message)
     account = found[1] if found and found[1] not in _NOBODY else None
     for pattern in (_FROM, _BRACKET):
