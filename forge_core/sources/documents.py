@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import PurePath
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -23,9 +24,11 @@ from forge_core.sources.documents_kind import DOCX, HTML, IMAGE, MARKDOWN, ODT, 
 from forge_core.sources.encoding import as_utf8
 from forge_core.sources.options import Options
 from forge_core.sources.survey import KEPT
-from forge_core.sources.text import HTML_MAX, decode, html_text
+from forge_core.sources.text import decode, html_text
 from forge_core.times import UNKNOWN, Moment, parse_iso
 
+CHUNK = 1 << 20
+CHAR_BYTES, MARKUP = 4, 2  # bytes of a character at most; of a page, as many again are markup
 _OVERVIEW = re.compile(r'archive_browser|extracted-f(?:older|ile)-name|class="service-detail"')
 _ACTIVITY = re.compile(r'class="(?:outer-cell|mdl-grid)|\.mdl-typography')
 _TITLE = re.compile(r"<title\b[^>]{0,200}>([^<]{1,1000})</title", re.I)
@@ -62,41 +65,74 @@ class Documents(MemberReader):
         return [name for name, head in heads.items() if kind_of(head.data, name)]
 
     def rows(self, archive: Archive, member: Member, sink: Sink) -> Iterator[Batch]:
-        limit = sink.options.document_bytes
         with archive.open(member) as stream:
-            data = stream.read(limit + 1)
-        kind = kind_of(as_utf8(data[:HEAD])[:KEPT], member.name)
-        if len(data) > limit:
-            found = Found(reason="too long")
-        elif kind in (PDF, DOCX, ODT):
-            found = in_child(kind, data, sink.options)
-        elif kind == HTML:
-            found = _page(decode(data[:HTML_MAX]))
-        elif kind == IMAGE:
-            found = Found(reason="an image under the name of a document")
-        elif kind == OLE:
-            found = Found(reason="encrypted")  # what Word makes of a docx with a password
-        else:
-            found = _text(data, kind, sink.options)
+            content = Content(stream, member.name, sink.options)
+        found = content.found()
         if found.skip:
             sink.report.status, sink.report.reason = "skipped", found.reason
         elif found.reason:
             sink.report.status, sink.report.reason = "quarantined", found.reason
             sink.quarantine(found.reason)
         else:
-            _row(found, kind, member, data, sink)
+            _row(found, content, member, sink)
         yield from sink.rest()
 
 
-def _row(found: Found, kind: str | None, member: Member, data: bytes, sink: Sink) -> None:
+class Content:
+    """A document's bytes, as far as they are looked at, and the digest of all of them."""
+
+    def __init__(self, stream: BinaryIO, name: str, options: Options) -> None:
+        self.options, head = options, stream.read(HEAD)
+        self.kind = kind_of(as_utf8(head)[:KEPT], name)
+        self._task = b""
+        most = options.document_bytes
+        if self.kind in (PDF, DOCX, ODT):
+            limits = (options.text_chars, options.document_unpacked_bytes, options.document_seconds * 0.7)
+            self._task = msgspec.json.encode(Task(self.kind, *limits)) + b"\n"
+        else:
+            most = CHAR_BYTES * (options.text_chars + 1) * (MARKUP if self.kind == HTML else 1)
+        # one buffer with the task before it, as the child gets it: a document may be large
+        self.data = bytearray(self._task)
+        digest, size = hashlib.sha256(), 0
+        while head and size <= options.document_bytes:
+            self.data += head[: max(most - size, 0)]
+            digest.update(head)
+            size += len(head)
+            head = stream.read(CHUNK)
+        self.whole, self.digest = size <= most, digest.hexdigest()[:16]
+        self.too_long = size > options.document_bytes
+
+    def found(self) -> Found:
+        """What is in it, or why nothing is."""
+        if self.too_long:
+            return Found(reason="too long")
+        if self._task:
+            return in_child(self.data, self.options.document_seconds)
+        if self.kind is None:
+            return Found(reason="no document", skip=True)  # its first 4 KiB say so, fewer did not
+        if self.kind == IMAGE:
+            return Found(reason="an image under the name of a document")
+        if self.kind == OLE:
+            return Found(reason="encrypted")  # what Word makes of a docx with a password
+        if self.kind == HTML:
+            return _page(decode(bytes(self._until(b">"))))
+        return _text(self._until(b"\n"), self.kind)
+
+    def _until(self, mark: bytes) -> bytearray:
+        """All of it, or as much as is kept: to a mark, not to the middle of a character or of a tag."""
+        end = len(self.data) if self.whole else self.data.rfind(mark) + 1
+        return self.data[:end] if end else self.data
+
+
+def _row(found: Found, content: Content, member: Member, sink: Sink) -> None:
     path = PurePath(member.name)
     folder = str(path.parent)
     if found.more:
         sink.pass_over("text cut")
     sink.add(
-        "document", "documents", f"document:{hashlib.sha256(data).hexdigest()[:16]}", when(found.time), 1,
+        "document", "documents", f"document:{content.digest}", when(found.time), 1,
         title=" ".join(found.title.split())[:1000] or path.stem, body=cut(found.body, sink) or None,
-        media_type=kind, author=" ".join(found.author.split())[:300] or None,
+        media_type=content.kind, author=" ".join(found.author.split())[:300] or None,
         labels=None if folder == "." else [folder],
     )  # fmt: skip
 
@@ -109,11 +145,10 @@ def _child(seconds: float) -> Child:
     return child
 
 
-def in_child(kind: str, data: bytes, options: Options) -> Found:
+def in_child(task: bytearray, seconds: float) -> Found:
     """What a child process finds in the document; a reason where it finds nothing, or is lost over it."""
-    task = Task(kind, options.text_chars, options.document_unpacked_bytes, options.document_seconds * 0.7)
     try:
-        answer = _child(options.document_seconds).call(msgspec.json.encode(task) + b"\n" + data)
+        answer = _child(seconds).call(cast(bytes, task))  # any buffer will do, and is not copied
     except ChildLost as lost:
         return Found(reason=str(lost))
     return msgspec.json.decode(answer, type=Found)
@@ -140,11 +175,8 @@ def _page(page: str) -> Found:
     )
 
 
-def _text(data: bytes, kind: str | None, options: Options) -> Found:
-    kept = 4 * (options.text_chars + 1)  # bytes of a character, at most
-    body = (
-        decode(data[:kept]) if len(data) <= kept else decode(data[:kept].rpartition(b"\n")[0] or data[:kept])
-    )
+def _text(data: bytearray, kind: str) -> Found:
+    body = decode(bytes(data))
     heading = _HEADING.match(body[:100_000]) if kind == MARKDOWN else None
     return Found(title=heading[1].strip(" #") if heading else "", body=body.strip())
 

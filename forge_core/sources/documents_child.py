@@ -15,6 +15,7 @@ import msgspec
 from forge_core.sources.documents_kind import PDF, Found, Task, Unreadable
 from forge_core.sources.documents_xml import clean, zipped
 
+BROKEN_MAX = 1000  # pages; a document may say that it has a million of them
 MEMORY = 1 << 30  # bytes of address space; the interpreter and PDFium take 0.3 GiB of it
 
 
@@ -60,7 +61,7 @@ def _pdf(data: bytes, task: Task) -> Found:
     texts: list[str] = []
     size, more, broken = 0, False, 0
     for number in range(len(document)):
-        if time.monotonic() > until or size > task.chars:
+        if time.monotonic() > until or size > task.chars or broken > BROKEN_MAX:
             more = True
             break
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import msgspec
 
@@ -35,6 +36,7 @@ _STAMPED = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 LINES = 30  # first lines that are looked at
+MOST = 0.8  # of them say what they all are
 
 
 def kind_of(head: bytes, name: str) -> str | None:
@@ -93,13 +95,13 @@ def _binary(head: bytes) -> bool:
 
 
 def _is_table(lines: list[str]) -> bool:
-    """Whether the first lines have the same number of separators, which prose has not."""
+    """Whether the first lines have the same number of separators, which those of prose have not."""
     if len(lines) < 2:
         return False
     rows = lines[:-1] if len(lines) > 2 else lines  # the last one may be cut
     for mark, least in (("\t", 1), (",", 2), (";", 2), ("::", 2)):
-        counts = {line.count(mark) for line in rows}
-        if len(counts) == 1 and counts.pop() >= least:
+        marks, times = Counter(line.count(mark) for line in rows).most_common(1)[0]
+        if marks >= least and times >= MOST * len(rows):
             return True
     return False
 
@@ -116,7 +118,7 @@ def _is_data(line: str) -> bool:
 
 def _mostly(lines: list[str], check: object) -> bool:
     return (
-        len(lines) >= 3 and callable(check) and sum(bool(check(line)) for line in lines) >= 0.8 * len(lines)
+        len(lines) >= 3 and callable(check) and sum(bool(check(line)) for line in lines) >= MOST * len(lines)
     )
 
 

@@ -25,7 +25,7 @@ _SKIPPED = {"Fallback", "moveFrom", "tracked-changes", "annotation"}  # what is 
 
 
 def zipped(data: bytes, task: Task) -> Found:
-    """The text of the main part, and what the document says of itself; raises ``Unreadable`` and what zipfile raises."""
+    """Text and metadata; raises ``Unreadable``, and what zipfile raises."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
         if len(names) > MEMBERS_MAX:

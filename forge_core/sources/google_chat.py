@@ -1,7 +1,7 @@
 """Google Chat of a Takeout: ``Groups/*/messages.json`` with ``group_info.json`` beside it.
 
-Dates are words in the language of the account (``Thursday, November 3, 2016 at 11:59:50 AM UTC``); English ones
-are read, others set aside. A message is the same in every export by its ``message_id``.
+Dates are words in the language of the account (``Thursday, November 3, 2016 at 11:59:50 AM UTC``); those that
+``forge_core.dates`` cannot read are set aside. A message is the same in every export by its ``message_id``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from forge_core.archives import Archive, Member, MemberError
+from forge_core.dates import HtmlDates
 from forge_core.sources.base import Batch, Context, Format, Head, Sink, cut, guarded
 from forge_core.sources.chats import attachment
 from forge_core.sources.encoding import as_utf8
 from forge_core.sources.json_stream import ELEMENT_MAX, Decoder, one, parts
 from forge_core.sources.options import Options
-from forge_core.times import UNKNOWN, HtmlDates, Moment
+from forge_core.times import UNKNOWN, Moment
 
 _MESSAGES = re.compile(
     rb'\s*\{\s*"messages"\s*:\s*\[\s*\{\s*"(?:creator|created_date|message_id|topic_id)"\s*:'
@@ -29,6 +30,12 @@ _USER = re.compile(rb'\s*\{\s*"user"\s*:\s*\{[^{}]{0,2000}\}\s*,\s*"membership_i
 _USER_TYPE = b'"user_type"'
 ANCHOR = rb'"(?:creator|created_date|topic_id|message_id)"'
 _WEEKDAY = re.compile(r"\A[A-Z][a-z]+day, ")
+# other languages: between a weekday and words like "um" or "à las" stand the day and the clock
+_DATED = re.compile(
+    r"\D{0,30}(?P<day>\d{1,2}\D[^:]{0,30}? \d{4})\b[^\d:]{0,30}(?P<clock>\d{1,2}:.{1,40})|"
+    r"(?P<cjk>\d{4}年\d{1,2}月\d{1,2}日)(?:[月火水木金土日]曜日|星期[一二三四五六日]|\([月火水木金土日]\))?"
+    r"(?P<rest> ?\D{0,4}\d{1,2}:.{1,40})"
+)
 
 
 class Person(msgspec.Struct, gc=False):
@@ -164,10 +171,16 @@ class Dates:
         self._dates = HtmlDates()
 
     def parse(self, text: str) -> Moment | None:
-        """The moment, or None in another language or layout."""
+        """The moment, or None where the language or the layout is not known."""
         if len(text) > 100:
             return None
-        return self._dates.parse(_WEEKDAY.sub("", text).replace(" at ", ", ", 1))
+        if at := self._dates.parse(_WEEKDAY.sub("", text).replace(" at ", ", ", 1)):
+            return at
+        if not (found := _DATED.fullmatch(text)):
+            return None
+        if found["cjk"]:
+            return self._dates.parse(f"{found['cjk']} {found['rest'].strip()}")
+        return self._dates.parse(f"{found['day']}, {found['clock']}")
 
 
 def _who(person: Person | None) -> str | None:

@@ -164,7 +164,7 @@ def _row(begun: Start, text: str, order: str | None, chat: str | None, position:
     if body.startswith(LRM) and not files and "\n" not in body and "://" not in body:
         sink.pass_over("system line")  # a missed call, a deleted message, a notice
         return
-    body = MARKS.sub("", body).strip()
+    body = (body if body.isascii() else MARKS.sub("", body)).strip()
     if not body and not files:
         sink.pass_over("empty message")
         return
@@ -185,6 +185,8 @@ def _unmarked(body: str) -> str:
 
 def split_files(body: str) -> tuple[str, list[str]]:
     """The text a person wrote, and the attachments the app names in it."""
+    if "<" not in body and LRM not in body and "-WA" not in body:
+        return body, []
     if found := _FILE.match(body):
         return body[found.end() :], [attachment(MARKS.sub("", found["name"] or found["media"]))]
     if found := _LEFT_OUT.match(body):
