@@ -22,6 +22,7 @@ from forge_core.sources.encoding import CHUNK, chunks
 ELEMENT_MAX = 1 << 20  # a record of a history has a few hundred bytes
 DEPTH_MAX = 64
 _BETWEEN = b" \t\r\n,"  # what may stand between elements
+_CLOSING = re.compile(rb'\]\s*(?:,\s*"|\})')  # an array under a key may end here
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
 RESYNC_AFTER = 64 * 1024  # an element this long is looked at for a lost quotation mark
 
@@ -45,29 +46,31 @@ def parts(
 ) -> Iterator[bytes]:
     """The array under the key ``array``, or the top-level one, in parts for ``Decoder``; see ``runs``.
 
-    As long as the top-level array goes on, it is cut where an element begins, without looking at all its
-    bytes: ``,{"header":`` cannot stand inside a string of valid JSON, and what is not valid ``Decoder`` sorts
-    out. Its last part, and arrays under a key, go through the exact scan of ``runs``.
+    As long as the array goes on, it is cut where an element begins, without looking at all its bytes:
+    ``,{"header":`` cannot stand inside a string of valid JSON, and what is not valid ``Decoder`` sorts out. The
+    last part, and all from where an array under a key may end, goes through the exact scan of ``runs``.
     """
     pieces = chunks(stream, first=first)
-    if array is None:
-        begin = next(pieces, b"")
-        if opening := re.match(rb"\s*\[", begin):
-            waiting, size, resume = [begin[opening.end() :]], len(begin), _resume(anchor)
-            for piece in pieces:
-                waiting.append(piece)
-                size += len(piece)
-                if size >= sink.options.part_bytes:
-                    buffer = b"".join(waiting)
-                    cut = _last(resume, buffer)
-                    if cut is None:
-                        waiting = [buffer]
-                        break
-                    yield buffer[: cut.start()].strip(_BETWEEN)
-                    waiting, size = [buffer[cut.end() :]], len(buffer) - cut.end()
-            begin = b"".join((b"[", *waiting))
-        pieces = chain(_pieces(begin), pieces)
-    yield from _joined(runs(pieces, sink, array, anchor), sink.options.part_bytes)
+    begin, opening, resume = next(pieces, b""), _opening(array), _resume(anchor)
+    if found := opening.search(begin):
+        waiting, size = [begin[found.end() :]], len(begin)
+        for piece in pieces:
+            waiting.append(piece)
+            size += len(piece)
+            if size >= sink.options.part_bytes:
+                buffer = b"".join(waiting)
+                cut = None if array and _CLOSING.search(buffer) else _last(resume, buffer)
+                if cut is None:
+                    waiting = [buffer]
+                    break
+                yield buffer[: cut.start()].strip(_BETWEEN)
+                waiting, size = [buffer[cut.end() :]], len(buffer) - cut.end()
+        begin = b"".join((found[0], *waiting))
+    yield from _joined(runs(chain(_pieces(begin), pieces), sink, array, anchor), sink.options.part_bytes)
+
+
+def _opening(array: bytes | None) -> re.Pattern[bytes]:
+    return re.compile(rb'"' + re.escape(array) + rb'"\s*:\s*\[' if array else rb"\A\s*\[")
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -111,7 +114,7 @@ def runs(pieces: Iterable[bytes], sink: Sink, array: bytes | None, anchor: bytes
     resume = _resume(anchor)
     buffer, skipping = b"", False
     source = iter(pieces)
-    opening = re.compile(rb'"' + re.escape(array) + rb'"\s*:\s*\[' if array else rb"\A\s*\[")
+    opening = _opening(array)
     for piece in source:
         buffer += piece
         if found := opening.search(buffer):

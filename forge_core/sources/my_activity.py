@@ -1,4 +1,4 @@
-"""My Activity of all other Google products, JSON and HTML: queries and visited pages.
+"""My Activity of all other Google products, JSON and HTML: queries, visited pages, apps used.
 
 The products have many activities that are no event of the contract; those are passed over and counted.
 """
@@ -12,12 +12,14 @@ from forge_core.sources.activity import is_youtube
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
 from forge_core.sources.layout import first_header, parse_activities, split_activities
 
+_KINDS = ("search", "browse", "app_usage", "watch")
+
 
 class MyActivity(SplitReader):
     name = "my_activity"
     formats = (
-        Format("My Activity", "JSON", ("search", "browse"), "MyActivity.json of Search, Chrome and others"),
-        Format("My Activity", "HTML", ("search", "browse"), "MyActivity.html of Search, Chrome and others"),
+        Format("My Activity", "JSON", _KINDS, "MyActivity.json of any product and language"),
+        Format("My Activity", "HTML", _KINDS, "MyActivity.html of any product and language"),
     )
 
     def recognise(self, head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""YouTube and YouTube Music: watch history and search history, JSON and HTML.
+"""YouTube and YouTube Music: watch history and search history, JSON and HTML, in any language of ``wording``.
 
 ``item`` is ``youtube:<video id>``. Advertisements are passed over and counted. A removed video has no
 id left and is set aside as "no item".
