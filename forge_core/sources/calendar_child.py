@@ -23,9 +23,10 @@ class Limited(msgspec.Struct):
 
 
 class Request(msgspec.Struct):
-    """Wall times from ``first`` to ``last`` are asked for, no more than ``most``."""
+    """Wall times from ``first`` to ``last`` are asked for, no more than ``most``; ``begins``: the start is one."""
 
     start: int
+    begins: bool
     rules: list[Limited]
     exceptions: list[Limited]
     first: int
@@ -46,6 +47,8 @@ def _walls(asked: Request) -> list[int]:
     from dateutil.rrule import rruleset
 
     found = rruleset()
+    if asked.begins:
+        found.rdate(_EPOCH + timedelta(seconds=asked.start))
     for one in asked.rules:
         found.rrule(_rule(one, asked))
     for one in asked.exceptions:

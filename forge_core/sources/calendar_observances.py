@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
-from forge_core.sources.calendar_rules import days, read_rule
+from forge_core.sources.calendar_days import days
+from forge_core.sources.calendar_rules import read_rule
 from forge_core.sources.calendar_values import DAY, Stamp, read_stamp
 from forge_core.sources.calendar_zones import FLOATING, UTC, East, Zone, disguised, named, unknown
 

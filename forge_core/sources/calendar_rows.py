@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -99,6 +99,8 @@ class Rows:
             due = DAYS[start.wall // DAY] if start.date else compact(start.instant)
             self._single(entry, start, f"{item}#{due}")
             return list(changes)
+        if not found.walls and not changes:
+            self.sink.pass_over("no occurrence in the window")
         kept = self._unchanged(entry, start, changes, found.walls)
         instants, walls = list(found.walls), list(found.walls.values())
         later = [(wall_of(one.original, start), one) for one in kept if one.and_future and one.original]
@@ -154,11 +156,12 @@ class Rows:
         columns = self._columns(entry)
         title, location, organizer, attendees = columns
         name, flag, date = start.zone.name, start.zone.flag, start.date
-        moments: Iterable[Moment | tuple[int, str | None, str | None]]
+        moments: Sequence[tuple[int | None, str | None, str | None]]
         if instants[0] >= FIRST and instants[-1] <= LAST:
             moments = [(instant * SECOND, name, flag) for instant in instants]
         else:  # moved out of what is plausible
             moments = [planned(instant * SECOND, name, flag) for instant in instants]
+            last = [end if at[0] is not None else None for at, end in zip(moments, last, strict=True)]
         numbers = range(self.position + 1, self.position + 1 + len(walls))
         self.table.values += [
             (item, *at, number, title, end, date, location, organizer, attendees)

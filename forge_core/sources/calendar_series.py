@@ -16,8 +16,9 @@ import msgspec
 from forge_core import times
 from forge_core.sources.base import Sink
 from forge_core.sources.calendar_child import TARGET, Limited, Request
+from forge_core.sources.calendar_days import days
 from forge_core.sources.calendar_entry import Entry, Property, parameters
-from forge_core.sources.calendar_rules import Rule, days, read_rule
+from forge_core.sources.calendar_rules import Rule, read_rule
 from forge_core.sources.calendar_values import DAY, Duration, Stamp, ZonesByName, read_duration, read_stamp
 from forge_core.sources.calendar_zones import FLOATING, UTC
 from forge_core.sources.child import Child, ChildLost
@@ -96,14 +97,15 @@ class Occurrences:
         """The wall times of the rules, the start among them; raises ``TooMany``."""
         first, last = self.first - DAY, self.last + DAY
         rules, exceptions = self._limited(entry.rules, start), self._limited(entry.exceptions, start)
-        if not rules or any(one.until is None or one.until >= start.wall for one in rules):
-            yield start.wall  # RFC 5545 3.8.5.3; a rule that ends before it begins is a series that was deleted
-        if not rules:
-            return
+        # the start counts (RFC 5545 3.8.5.3), but a rule that ends before it begins is a series that was deleted
+        begins = not rules or any(one.until is None or one.until >= start.wall for one in rules)
         day, clock = divmod(start.wall, DAY)
         if exceptions or not all(one.rule.cheap(clock) for one in rules):
-            yield from self._in_child(Request(start.wall, rules, exceptions, first, last, self.most + 1))
+            request = Request(start.wall, begins, rules, exceptions, first, last, self.most + 1)
+            yield from self._in_child(request)
             return
+        if begins:
+            yield start.wall
         for one in rules:
             until = last if one.until is None else min(last, one.until)
             # looking at a day takes a part of the time that an occurrence takes
