@@ -5,10 +5,13 @@ make docs        (or: python docs/generate.py)
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
+from babel import Locale
+
 from forge_core import events, sources
-from forge_core.sources.activity import LANGUAGES
+from forge_core.locales import REGIONS
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -20,7 +23,8 @@ One table per kind of event. The same columns stand in `raw.<kind>` (as exported
 (consented, pseudonymised). Tables, frame schemas, checks and this page are made from one declaration.
 
 An event is known by subject, kind, item and time to the second; where one file has it twice in a second,
-the rows are numbered. Neither the export nor the file format is part of it.
+the rows are numbered. Neither the export nor the file format is part of it. In logs without years, which tell no
+times, the message is part of it.
 
 The identifier class of a column decides what becomes of it in `clean`: `person` and `contact` become keyed
 tokens, `network` an address that keeps shared prefixes, `place` a coordinate rounded to a cell of about a
@@ -36,32 +40,103 @@ SOURCES = """\
 <!-- Made by docs/generate.py from forge_core/sources. Do not edit: change the code and run `make docs`. -->
 # Exports that Forge reads
 
-A file is recognised by its first bytes and by what lies beside it, never by its name alone. An export may be
-a zip, a tar (plain, gz, bz2, xz), an unpacked folder or a single file. What no reader takes is skipped and
-listed with its reason.
+A file is recognised by its first bytes and by what lies beside it, never by its name or folder alone. An export
+may be a zip, a tar (plain, gz, bz2, xz), an unpacked folder, a single file (also packed with gz, bz2 or xz), or
+the numbered parts of one Takeout. Archives are read as streams and never unpacked to disk.
 
-| reader | format | media | kinds of events | files |
-|---|---|---|---|---|
+What no reader takes is *skipped* and listed with its reason. A record that cannot be read is *quarantined*: the
+rest of its file is imported, and the reason is counted, never the value. A file that is damaged is quarantined
+whole. `forge ingest --dry-run` shows all three before anything is stored, `forge status --exports` and the
+export's page in the Dagster UI afterwards.
+
+| reader | format | media | kinds of events | languages | files |
+|---|---|---|---|---|---|
 {rows}
 
-Activity titles of Google ("Watched …") are understood in: {languages}. A title in another wording is set
-aside as "unknown wording" and counted; `forge ingest --dry-run --json` shows how many.
+"any": nothing in the format is worded, or its columns are told by what stands in them. A number is of the
+languages below whose words and dates the reader must know.
+
+## Languages
+
+Dates are read by the locale data of CLDR (Babel), titles of Google activities by the wording Google uses. A title in
+another wording is quarantined as "unknown wording". A date that two languages read differently (3/4/2021) is
+settled by the other dates of the same file; where they do not settle it, the event keeps no time and says so.
+
+| format | {languages} |
+|---|{bars}|
+{matrix}
+
+WhatsApp's dates are read in {whatsapp} languages in all.
+
+## Limits
+
+Each can be set in `forge.yaml` under `reading:`, or in `FORGE_READING` as JSON.
+
+| setting | default | |
+|---|---|---|
+{limits}
+
+## What is not read
+
+- `.kmz`, Apple Mail's `.emlx`, uuencoded attachments, `deviceTag` of location records.
+- Text of pictures and of scanned PDFs; attachments of mail, of which name, type and size are kept.
+- A `.gz` inside a folder or an archive (a single packed file is read), archives inside archives, archives cut by
+  bytes (`.zip.001`), encrypted archives.
+- A part of a set that is missing after the last known one: Takeout does not say how many there are.
+- WhatsApp and Google Chat conversations are read on one core, and from their beginning after an interruption.
+- Signal Desktop's encrypted database, and Telegram's HTML export: choose JSON there.
+
+Tables and records of your own are read with a mapping: [Exports of your own](exports-of-your-own.md).
 
 A new format is one module in `forge_core/sources/` with a `READER`; nothing else names it.
 """
+MiB = 2**20
 
 
 def pages() -> dict[str, str]:
     """File name in docs/ -> its text."""
     flags = ", ".join(f"`{flag}`" for flag in events.TimeFlag)
-    rows = "\n".join(
-        f"| `{row['reader']}` | {row['format']} | {row['media']} | {row['kinds']} | {row['about']} |"
-        for row in sources.catalogue()
-    )
     return {
         "events.md": EVENTS.format(flags=flags) + events.markdown(),
-        "sources.md": SOURCES.format(rows=rows, languages=", ".join(LANGUAGES)),
+        "sources.md": sources_page(),
     }
+
+
+def sources_page() -> str:
+    formats = sources.catalogue()
+    rows = [
+        f"| `{row['reader']}` | {row['format']} | {row['media']} | {_kinds(row['kinds'])} "
+        f"| {len(row['languages']) or 'any'} | {row['about']} |"
+        for row in formats
+    ]
+    worded = [row for row in formats if row["languages"]]
+    matrix = [
+        f"| `{row['reader']}`: {row['format']}, {row['media']} | "
+        + " | ".join("✓" if language in row["languages"] else "" for language in REGIONS)
+        + " |"
+        for row in worded
+    ]
+    return SOURCES.format(
+        rows="\n".join(rows),
+        languages=" | ".join(str(Locale.parse(language).get_display_name("en")) for language in REGIONS),
+        bars="|".join(["---"] * len(REGIONS)),
+        matrix="\n".join(matrix),
+        whatsapp=max(len(row["languages"]) for row in worded),
+        limits="\n".join(
+            f"| `{one.name}` | {_shown(one.default)} | {one.metadata['about']} |"
+            for one in fields(sources.Options)
+        ),
+    )
+
+
+def _kinds(kinds: str) -> str:
+    return "all" if kinds.count(",") + 1 == len(events.KINDS) else kinds or "none"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and value >= MiB and not value % MiB:
+        return f"{value // MiB} MiB"
+    return f"{value:,}" if isinstance(value, int | float) else "none"
 
 
 if __name__ == "__main__":

@@ -10,19 +10,25 @@ import math
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from forge_core.events import reader_columns
-
+# A log without years tells no times, and its items are few: there the message is part of the id, or a log that
+# overlaps with an earlier one would lose what is new in it.
+_TOLD_BY = {"security": "message"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def second(time: datetime | None) -> str:
+def moment(kind: str, time: datetime | None, text: str = "") -> str:
     """Time to the second, as it enters the id: HTML histories have no milliseconds."""
-    return "unknown" if time is None else str(math.floor((time - _EPOCH) / timedelta(seconds=1)))
+    if time is not None:
+        return str(math.floor((time - _EPOCH) / timedelta(seconds=1)))
+    told = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() if kind in _TOLD_BY else ""
+    return "unknown" + told
 
 
-def event_id(subject: str, kind: str, item: str, time: datetime | None, occurrence: int = 0) -> uuid.UUID:
-    """The id that ``identity_expression`` computes."""
-    parts = (subject, kind, item, second(time), str(occurrence))
+def event_id(
+    subject: str, kind: str, item: str, time: datetime | None, occurrence: int = 0, text: str = ""
+) -> uuid.UUID:
+    """The id that ``identity_expression`` computes; ``text`` is the message of an event of ``security``."""
+    parts = (subject, kind, item, moment(kind, time, text), str(occurrence))
     return uuid.UUID(hashlib.md5("\x1f".join(parts).encode(), usedforsecurity=False).hexdigest())
 
 
@@ -32,11 +38,11 @@ def identity_expression(kind: str) -> str:
     Where one file has the same event twice in one second, the rows are numbered by ``sequence``.
     """
     seconds = "floor(extract(epoch from time))::bigint"
-    occurrence = f"row_number() over (partition by member, subject, item, {seconds} order by sequence) - 1"
-    return (
-        f"md5(concat_ws(chr(31), subject, '{kind}', item, "
-        f"coalesce({seconds}::text, 'unknown'), ({occurrence})::text))::uuid"
-    )
+    told = f" || md5(coalesce({_TOLD_BY[kind]}, ''))" if kind in _TOLD_BY else ""
+    moment = f"coalesce({seconds}::text, 'unknown'{told})"
+    same = moment if told else seconds  # a number sorts faster
+    occurrence = f"row_number() over (partition by member, subject, item, {same} order by sequence) - 1"
+    return f"md5(concat_ws(chr(31), subject, '{kind}', item, {moment}, ({occurrence})::text))::uuid"
 
 
 def chosen(kind: str, staging: str) -> str:

@@ -36,6 +36,8 @@ def rebuild_clean(database: Database, pseudonyms: Pseudonymiser, kind: str) -> i
     """Replace ``clean.<kind>`` in one transaction by what consent lets through; returns the rows derived."""
     with database.transaction() as connection:
         connection.execute(f"set local work_mem = '{WORK_MEMORY}'")
+        # raw may be so fresh that nothing is known of it; a loop over it for each row would take for ever
+        connection.execute("set local enable_nestloop = off")
         _consented(connection, pseudonyms, kind)
         joins, values = "", {}
         for column in events.columns(kind):

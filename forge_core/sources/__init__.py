@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from typing import Any
 
 from forge_core.archives import Archive
 from forge_core.sources.base import Batch, Context, Format, Head, MemberReport, Reader, ReadReport
@@ -50,7 +51,7 @@ def survey(archive: Archive, subject: str | None = None, options: Options = DEFA
     return survey_with(readers(), archive, subject, options)
 
 
-def catalogue() -> list[dict[str, str]]:
+def catalogue() -> list[dict[str, Any]]:
     """One row per reader and format: the table of docs/sources.md is made of it."""
     return [
         {
@@ -59,6 +60,7 @@ def catalogue() -> list[dict[str, str]]:
             "media": form.media,
             "kinds": ", ".join(form.kinds),
             "about": form.about,
+            "languages": form.languages,
         }
         for reader in readers()
         for form in reader.formats

@@ -138,6 +138,7 @@ class Format:
     media: str  # JSON, HTML, text
     kinds: tuple[str, ...]
     about: str
+    languages: tuple[str, ...] = ()  # whose words and dates must be known; empty: nothing in it is worded
 
 
 @dataclass(frozen=True)

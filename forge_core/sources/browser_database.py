@@ -29,6 +29,7 @@ _STEPS = 10_000  # of SQLite's machine between two looks at the clock
 _READ = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ))
 _READ_SCHEMA = _READ | {sqlite3.SQLITE_PRAGMA}
 _ROWS = 10_000  # fetched at once
+_DAMAGED = (sqlite3.Error, OverflowError, UnicodeDecodeError)  # names of columns may be no text
 
 
 class BrowserDatabase(MemberReader):
@@ -68,7 +69,7 @@ class BrowserDatabase(MemberReader):
         connection.set_progress_handler(clock.late, _STEPS)
         try:
             yield from _visits(connection, sink, clock)
-        except (sqlite3.Error, OverflowError, MemoryError):
+        except (*_DAMAGED, MemoryError):
             sink.quarantine("took too long" if clock.late() else "damaged")  # what was read before is sound
         finally:
             connection.close()
@@ -108,7 +109,7 @@ def _opened(archive: Archive, member: Member, sink: Sink) -> sqlite3.Connection 
         connection = sqlite3.connect(":memory:", cached_statements=0)
         connection.deserialize(data)
         return _guarded(connection)
-    except (sqlite3.Error, OverflowError):
+    except _DAMAGED:
         _set_aside(sink, "not a sound database")
         return None
 
@@ -139,7 +140,7 @@ def _visits(connection: sqlite3.Connection, sink: Sink, clock: _Clock) -> Iterat
     try:
         plain = _plain_tables(connection)
         columns = {table: _columns(connection, table) for table in plain}
-    except (sqlite3.Error, OverflowError):
+    except _DAMAGED:
         _set_aside(sink, "not a sound database")
         return
     asked = False

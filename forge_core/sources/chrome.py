@@ -10,7 +10,8 @@ import msgspec
 
 from forge_core.sources.activity import domain, web_address
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
-from forge_core.sources.json_stream import Decoder, parts
+from forge_core.sources.json_parts import json_parts
+from forge_core.sources.json_stream import Decoder
 from forge_core.times import UNKNOWN, parse_epoch
 
 _TOP = re.compile(rb'\s*\{\s*"(?:Browser History|Typed Url|Session|Shared Tab Group)"\s*:\s*\[')
@@ -38,7 +39,7 @@ class Chrome(SplitReader):
         return bool(_TOP.match(head))
 
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-        return parts(stream, sink, b"Browser History", ANCHOR)
+        return json_parts(stream, sink, [b"Browser History"], ANCHOR, flat=True)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         table, position = sink.table("browse", "chrome"), 0

@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
-from forge_core.sources.json_stream import Decoder, parts
+from forge_core.sources.json_parts import json_parts
+from forge_core.sources.json_stream import Decoder
 from forge_core.sources.log_lines import visible
 from forge_core.sources.syslog import address
 from forge_core.times import UNKNOWN, parse_iso
@@ -57,7 +58,7 @@ class CloudTrail(SplitReader):
         return bool(_TOP.match(head))
 
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-        return parts(stream, sink, b"Records", ANCHOR)
+        return json_parts(stream, sink, [b"Records"], ANCHOR)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         decode, position = msgspec.json.Decoder(Call).decode, 0

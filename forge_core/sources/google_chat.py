@@ -13,10 +13,12 @@ import msgspec
 
 from forge_core.archives import Archive, Member, MemberError
 from forge_core.dates import HtmlDates
+from forge_core.locales import REGIONS
 from forge_core.sources.base import Batch, Context, Format, Head, Sink, cut, guarded
 from forge_core.sources.chats import attachment
 from forge_core.sources.encoding import as_utf8
-from forge_core.sources.json_stream import ELEMENT_MAX, Decoder, one, parts
+from forge_core.sources.json_parts import json_parts
+from forge_core.sources.json_stream import ELEMENT_MAX, Decoder, one
 from forge_core.sources.options import Options
 from forge_core.times import UNKNOWN, Moment
 
@@ -74,7 +76,11 @@ class GoogleChat:
     system = "takeout"
     formats = (
         Format(
-            "Google Chat", "JSON", ("message",), "messages.json of a conversation, group_info.json beside it"
+            "Google Chat",
+            "JSON",
+            ("message",),
+            "messages.json of a conversation, group_info.json beside it",
+            tuple(REGIONS),
         ),
     )
 
@@ -141,7 +147,7 @@ def _rows(archive: Archive, member: Member, group: Group, sink: Sink) -> Iterato
     table, dates, position = sink.table("message", "google_chat"), Dates(), 0
     people = [name for person in group.members if (name := _who(person))]
     with archive.open(member) as stream:
-        for part in parts(stream, sink, b"messages", ANCHOR):
+        for part in json_parts(stream, sink, [b"messages"], ANCHOR, flat=True):
             for messages in DECODE(part, sink):
                 for message in messages:
                     position += 1

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from forge_core.sources.base import Sink
-from forge_core.sources.encoding import CHUNK, chunks
+from forge_core.sources.encoding import CHUNK
 
 ELEMENT_MAX = 1 << 20  # a record of a history has a few hundred bytes
 DEPTH_MAX = 64
-_BETWEEN = b" \t\r\n,"  # what may stand between elements
-_CLOSING = re.compile(rb'\]\s*(?:,\s*"|\})')  # an array under a key may end here
+BETWEEN = b" \t\r\n,"  # what may stand between elements
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
 RESYNC_AFTER = 64 * 1024  # an element this long is looked at for a lost quotation mark
 
@@ -41,36 +39,10 @@ class Lost(bytes):
     """A run around a lost quotation mark or bracket: joined to others it would spoil them."""
 
 
-def parts(
-    stream: BinaryIO, sink: Sink, array: bytes | None, anchor: bytes, first: bytes = b""
-) -> Iterator[bytes]:
-    """The array under the key ``array``, or the top-level one, in parts for ``Decoder``; see ``runs``.
-
-    As long as the array goes on, it is cut where an element begins, without looking at all its bytes:
-    ``,{"header":`` cannot stand inside a string of valid JSON, and what is not valid ``Decoder`` sorts out. The
-    last part, and all from where an array under a key may end, goes through the exact scan of ``runs``.
-    """
-    pieces = chunks(stream, first=first)
-    begin, opening, resume = next(pieces, b""), _opening(array), _resume(anchor)
-    if found := opening.search(begin):
-        waiting, size = [begin[found.end() :]], len(begin)
-        for piece in pieces:
-            waiting.append(piece)
-            size += len(piece)
-            if size >= sink.options.part_bytes:
-                buffer = b"".join(waiting)
-                cut = None if array and _CLOSING.search(buffer) else _last(resume, buffer)
-                if cut is None:
-                    waiting = [buffer]
-                    break
-                yield buffer[: cut.start()].strip(_BETWEEN)
-                waiting, size = [buffer[cut.end() :]], len(buffer) - cut.end()
-        begin = b"".join((found[0], *waiting))
-    yield from _joined(runs(chain(_pieces(begin), pieces), sink, array, anchor), sink.options.part_bytes)
-
-
-def _opening(array: bytes | None) -> re.Pattern[bytes]:
-    return re.compile(rb'"' + re.escape(array) + rb'"\s*:\s*\[' if array else rb"\A\s*\[")
+def opening_of(*names: bytes) -> re.Pattern[bytes]:
+    """Where the array under one of these keys begins, or with none the top-level one."""
+    keys = b"|".join(map(re.escape, names))
+    return re.compile(rb'"(' + keys + rb')"\s*:\s*\[' if names else rb"\A\s*\[")
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -78,15 +50,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
     return (data[start : start + CHUNK] for start in range(0, len(data), CHUNK))
 
 
-def _last(pattern: re.Pattern[bytes], buffer: bytes) -> re.Match[bytes] | None:
-    """The last place of the pattern in the end of the buffer."""
-    found = None
-    for found in pattern.finditer(buffer, max(len(buffer) - RESYNC_AFTER, 1)):  # noqa: B007
-        pass
-    return found
-
-
-def _joined(found: Iterable[bytes], size_max: int) -> Iterator[bytes]:
+def joined(found: Iterable[bytes], size_max: int) -> Iterator[bytes]:
     """Runs put together to parts."""
     waiting: list[bytes] = []
     size = 0
@@ -104,17 +68,22 @@ def _joined(found: Iterable[bytes], size_max: int) -> Iterator[bytes]:
         yield b",".join(waiting)
 
 
-def runs(pieces: Iterable[bytes], sink: Sink, array: bytes | None, anchor: bytes) -> Iterator[bytes]:
+def runs(
+    pieces: Iterable[bytes], sink: Sink, array: bytes | None, anchor: bytes,
+    after: Callable[[bytes], None] | None = None,
+) -> Iterator[bytes]:  # fmt: skip
     """The array cut at element borders: runs of whole elements, with the commas between them.
+
+    ``pieces`` are read no further than the array goes on; what was read beyond it is given to ``after``.
 
     ``anchor`` is a pattern of the quoted keys an element may begin with: ``,{"header":`` cannot occur inside
     a string of valid JSON, so it is where reading resumes after a lost quotation mark or bracket. A run around
     such a place holds what was lost; ``Decoder`` counts it.
     """
-    resume = _resume(anchor)
+    resume = resume_at(anchor)
     buffer, skipping = b"", False
     source = iter(pieces)
-    opening = _opening(array)
+    opening = opening_of(*[array] if array else [])
     for piece in source:
         buffer += piece
         if found := opening.search(buffer):
@@ -142,19 +111,21 @@ def runs(pieces: Iterable[bytes], sink: Sink, array: bytes | None, anchor: bytes
         while True:
             scan = _scan(buffer)
             end = scan.closed if scan.closed is not None else (scan.ends[-1] if scan.ends else 0)
-            if run := buffer[:end].strip(_BETWEEN):
+            if run := buffer[:end].strip(BETWEEN):
                 yield run
             if scan.closed is not None:
                 tail = buffer[scan.closed :]
                 if array is not None and tail.startswith(b"]"):
-                    return  # other lists may follow, which are not asked for
+                    if after:
+                        after(tail)
+                    return
                 if found := resume.search(tail):  # closed by a stray bracket
                     sink.quarantine("malformed")
                     buffer = tail[found.end() :]
                     continue
                 buffer, skipping = tail[-512:], True
                 break
-            buffer = buffer[end:].lstrip(_BETWEEN)
+            buffer = buffer[end:].lstrip(BETWEEN)
             if not last and len(buffer) <= RESYNC_AFTER:
                 break
             if not buffer:
@@ -172,7 +143,7 @@ def runs(pieces: Iterable[bytes], sink: Sink, array: bytes | None, anchor: bytes
         sink.quarantine("truncated")
 
 
-def _resume(anchor: bytes) -> re.Pattern[bytes]:
+def resume_at(anchor: bytes) -> re.Pattern[bytes]:
     return re.compile(rb",\s*(?=\{\s*(?:" + anchor + rb")\s*:)")
 
 
@@ -224,7 +195,7 @@ class Decoder:
     """Decodes runs of elements into Structs; what does not decode is tried element by element."""
 
     def __init__(self, struct: Any, anchor: bytes) -> None:
-        self._struct, self._resume, self._anchor = struct, _resume(anchor), anchor
+        self._struct, self._resume, self._anchor = struct, resume_at(anchor), anchor
         self._decode = msgspec.json.Decoder(list[struct]).decode
 
     def __call__(self, part: bytes, sink: Sink) -> Iterator[list[Any]]:
@@ -245,7 +216,7 @@ class Decoder:
             scan = _scan(run)
         elements, previous = [], 0
         for start, stop in [*zip(scan.starts, scan.ends, strict=True), (len(run), len(run))]:
-            if between := run[previous:start].strip(_BETWEEN):
+            if between := run[previous:start].strip(BETWEEN):
                 if between.startswith(b"{"):
                     elements.append(between)  # its end is lost
                 else:

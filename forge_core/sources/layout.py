@@ -38,12 +38,14 @@ def split_activities(stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
     """Parts of a member of either layout, each tagged with the manner of the first."""
     from forge_core.sources.activity_html import look_html, split_html
     from forge_core.sources.activity_json import ANCHOR, look_json
-    from forge_core.sources.json_stream import parts
+    from forge_core.sources.json_parts import json_parts
 
     first = stream.read(CHUNK)
     is_json = _JSON.match(as_utf8(first))
     pieces = (
-        parts(stream, sink, None, ANCHOR, first) if is_json else split_html(chunks(stream, first=first), sink)
+        json_parts(stream, sink, [], ANCHOR, first, flat=True)
+        if is_json
+        else split_html(chunks(stream, first=first), sink)
     )
     manner: Manner | None = None
     for piece in pieces:

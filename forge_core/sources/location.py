@@ -9,7 +9,7 @@ from typing import BinaryIO
 import msgspec
 
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
-from forge_core.sources.json_cut import parts
+from forge_core.sources.json_parts import json_parts
 from forge_core.sources.json_stream import Decoder
 from forge_core.sources.location_columns import Columns, batches, e7, movement
 
@@ -63,7 +63,7 @@ class Location(SplitReader):
         return bool(_TOP.match(head) and _OWN.search(head))
 
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-        return parts(stream, sink, b"locations", ANCHOR)
+        return json_parts(stream, sink, [b"locations"], ANCHOR)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         first = 0

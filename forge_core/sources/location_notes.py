@@ -33,10 +33,8 @@ class LocationNotes(MemberReader):
 
     name = "location_notes"
     formats = (
-        Format(
-            "encrypted backups", "text", ("place",), "a note in place of the Timeline: says how to export it"
-        ),
-        Format("settings", "JSON", ("place",), "Settings.json of the location history: skipped"),
+        Format("encrypted backups", "text", (), "a note in place of the Timeline: says how to export it"),
+        Format("settings", "JSON", (), "Settings.json of the location history: skipped"),
     )
 
     def claim(self, heads: Mapping[str, Head], options: Options) -> Sequence[str]:

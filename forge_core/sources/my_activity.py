@@ -11,6 +11,7 @@ from typing import BinaryIO
 from forge_core.sources.activity import is_youtube
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
 from forge_core.sources.layout import first_header, parse_activities, split_activities
+from forge_core.sources.wording import LANGUAGES
 
 _KINDS = ("search", "browse", "app_usage", "watch")
 
@@ -18,8 +19,8 @@ _KINDS = ("search", "browse", "app_usage", "watch")
 class MyActivity(SplitReader):
     name = "my_activity"
     formats = (
-        Format("My Activity", "JSON", _KINDS, "MyActivity.json of any product and language"),
-        Format("My Activity", "HTML", _KINDS, "MyActivity.html of any product and language"),
+        Format("My Activity", "JSON", _KINDS, "MyActivity.json of any product", tuple(LANGUAGES)),
+        Format("My Activity", "HTML", _KINDS, "MyActivity.html of any product", tuple(LANGUAGES)),
     )
 
     def recognise(self, head: bytes) -> bool:

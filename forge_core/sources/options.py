@@ -41,7 +41,9 @@ class Options:
     part_bytes: int = limit(8 * MiB, "a file longer than this is read in parts, on all cores")
     part_seconds: float = limit(60.0, "a part that takes longer is set aside")
     text_chars: int = limit(1_000_000, "text of a message or document; what is longer is cut there")
-    message_bytes: int = limit(32 * MiB, "a mail; of a longer one, what comes after this is measured, not read")
+    message_bytes: int = limit(
+        32 * MiB, "a mail; of a longer one, what comes after this is measured, not read"
+    )
     document_bytes: int = limit(64 * MiB, "a document; a longer one is set aside")
     document_unpacked_bytes: int = limit(128 * MiB, "what the text of a docx or odt may unpack to")
     document_seconds: float = limit(5.0, "a pdf, docx or odt may take; then it is set aside")

@@ -14,7 +14,8 @@ import msgspec
 
 from forge_core.sources.activity import normal
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
-from forge_core.sources.json_stream import Decoder, parts
+from forge_core.sources.json_parts import json_parts
+from forge_core.sources.json_stream import Decoder
 from forge_core.times import UNKNOWN, parse_iso
 
 _TOP = re.compile(rb'\s*\[\s*\{\s*"(?:install|libraryDoc)"\s*:\s*\{')
@@ -58,7 +59,7 @@ class PlayStore(SplitReader):
         return bool(_TOP.match(head)) and bool(_FIELDS.search(head))
 
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-        return parts(stream, sink, None, ANCHOR)
+        return json_parts(stream, sink, [], ANCHOR, flat=True)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         for number, entry in enumerate(entry for found in DECODE(part, sink) for entry in found):

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
 from typing import BinaryIO
 
 import msgspec
 
-from forge_core.sources import json_stream
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
-from forge_core.sources.encoding import chunks
-from forge_core.sources.json_cut import as_stream, parts
+from forge_core.sources.encoding import CHUNK, as_utf8
+from forge_core.sources.json_parts import json_parts
+from forge_core.sources.json_stream import Decoder
 from forge_core.sources.location_columns import Columns, Visit, When, batches, movement
 from forge_core.sources.location_semantic import KNOWN
 
@@ -28,7 +27,6 @@ ANCHOR = (
 _ANDROID = re.compile(rb'\s*\{\s*"(?:semanticSegments|rawSignals|userLocationProfile)"\s*:')
 _IOS = re.compile(rb'\s*\[\s*\{\s*"(?:startTime|endTime|visit|activity|timelinePath|timelineMemory)"\s*:')
 _GEO = re.compile(rb'"geo:-?\d|"durationMinutesOffsetFromStartTime"|"timelineMemory"')
-_LIST = re.compile(rb'"(semanticSegments|rawSignals)"\s*:\s*\[')
 _COORDINATES = re.compile(
     r"\s*(?:geo:)?\s*(-?\d{1,20}(?:\.\d{1,30})?)\s*°?\s*,\s*(-?\d{1,20}(?:\.\d{1,30})?)\s*°?\s*(?:[,;].{0,99})?\Z"
 )
@@ -99,7 +97,7 @@ class Segment(msgspec.Struct, gc=False):
     activityRecord: Activities | None = None
 
 
-DECODE = json_stream.Decoder(Segment, ANCHOR)
+DECODE = Decoder(Segment, ANCHOR)
 
 
 class Timeline(SplitReader):
@@ -114,13 +112,9 @@ class Timeline(SplitReader):
         return bool(_ANDROID.match(head) or (_IOS.match(head) and _GEO.search(head)))
 
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-        pieces = _Remembered(chunks(stream))
-        first = next(pieces, b"")
-        while first and not first.strip():
-            first = next(pieces, b"")
-        if first.lstrip().startswith(b"["):
-            return parts(as_stream(chain([first], pieces)), sink, None, ANCHOR)
-        return _lists(first, pieces, sink)
+        first = stream.read(CHUNK)
+        arrays = [] if as_utf8(first).lstrip().startswith(b"[") else [b"semanticSegments", b"rawSignals"]
+        return json_parts(stream, sink, arrays, ANCHOR, first)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         first = 0
@@ -130,41 +124,6 @@ class Timeline(SplitReader):
                 _segment(one, columns, sink)
             yield from batches(columns, sink, first)
             first += len(columns.times)
-
-
-class _Remembered:
-    """Pieces of a stream, the last two kept: one list ends in one of them, and there the next may begin."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self.kept: list[bytes] = []
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        piece = next(self._pieces)
-        self.kept = [*self.kept[-1:], piece]
-        return piece
-
-
-def _lists(first: bytes, pieces: _Remembered, sink: Sink) -> Iterator[bytes]:
-    """Both lists of an Android phone, in whatever order they come."""
-    wanted = {b"semanticSegments", b"rawSignals"}
-    buffer: bytes | None = first
-    while wanted and buffer is not None:
-        begin = next((found for found in _LIST.finditer(buffer) if found[1] in wanted), None)
-        if begin is None:
-            more = next(pieces, None)
-            buffer = None if more is None else buffer[-64:] + more
-            continue
-        wanted.remove(begin[1])
-        opened = buffer[begin.start() :]
-        pieces.kept = [opened]
-        yield from json_stream.parts(as_stream(chain([opened], pieces)), sink, begin[1], ANCHOR)
-        buffer = b"".join(pieces.kept)
-    if len(wanted) == 2:
-        sink.quarantine("no list in it")
 
 
 def _segment(one: Segment, columns: Columns, sink: Sink) -> None:

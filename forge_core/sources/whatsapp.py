@@ -25,7 +25,7 @@ from forge_core.sources.base import (
 )
 from forge_core.sources.chats import UNNAMED, attachment, digest, lines
 from forge_core.sources.options import Options
-from forge_core.sources.whatsapp_lines import MARKS, SENDER, Layout, Start, moment, order_of, start
+from forge_core.sources.whatsapp_lines import LANGUAGES, MARKS, SENDER, Layout, Start, moment, order_of, start
 
 # what stands around the other's name in a file name, in the languages of the app that are known
 _NAMES = re.compile(
@@ -53,7 +53,11 @@ class WhatsApp(MemberReader):
     system = "whatsapp"
     formats = (
         Format(
-            "WhatsApp chat", "text", ("message",), "_chat.txt of iOS, WhatsApp Chat with ….txt of Android"
+            "WhatsApp chat",
+            "text",
+            ("message",),
+            "_chat.txt of iOS, WhatsApp Chat with ….txt of Android",
+            LANGUAGES,
         ),
     )
 

@@ -31,10 +31,11 @@ UNSAID = -1  # no half of the day
 _AT = ("at", "um", "à", "às", "klo", "kl")  # between date and time in some languages
 DATES_MAX = 100_000  # changes of date that are looked at to tell day from month
 DECISIVE = 5  # times as many contradictions: a clock set back once does not decide against the right order
-_LANGUAGES = (
-    "am ar bg bn cs da de el en es fa fi fr gu he hi hr hu id it ja kn ko ml mr ms nb nl pa pl pt ro ru "
-    "sk sl sq sr sv sw ta te th tr uk ur vi zh zh_Hant"
-)
+LANGUAGES = (
+    "am", "ar", "bg", "bn", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "gu", "he", "hi", "hr",
+    "hu", "id", "it", "ja", "kn", "ko", "ml", "mr", "ms", "nb", "nl", "pa", "pl", "pt", "ro", "ru", "sk",
+    "sl", "sq", "sr", "sv", "sw", "ta", "te", "th", "tr", "uk", "ur", "vi", "zh_Hans", "zh_Hant",
+)  # fmt: skip
 
 
 class Layout(NamedTuple):
@@ -96,7 +97,7 @@ def _halves() -> dict[str, int]:
     from babel import Locale
 
     found: dict[str, set[int]] = {}
-    for name in _LANGUAGES.split():
+    for name in LANGUAGES:
         for widths in Locale.parse(name).day_periods.values():
             for words in widths.values():
                 for period, hours in (("am", 0), ("pm", 12)):

@@ -12,15 +12,22 @@ from typing import BinaryIO
 from forge_core.sources.activity import is_youtube
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
 from forge_core.sources.layout import first_header, parse_activities, split_activities
+from forge_core.sources.wording import LANGUAGES
+
+_WORDED = tuple(LANGUAGES)
 
 
 class YouTube(SplitReader):
     name = "youtube"
     formats = (
-        Format("watch history", "JSON", ("watch",), "watch-history.json, also My Activity of YouTube"),
-        Format("watch history", "HTML", ("watch",), "watch-history.html, also My Activity of YouTube"),
-        Format("search history", "JSON", ("search",), "search-history.json"),
-        Format("search history", "HTML", ("search",), "search-history.html"),
+        Format(
+            "watch history", "JSON", ("watch",), "watch-history.json, also My Activity of YouTube", _WORDED
+        ),
+        Format(
+            "watch history", "HTML", ("watch",), "watch-history.html, also My Activity of YouTube", _WORDED
+        ),
+        Format("search history", "JSON", ("search",), "search-history.json", _WORDED),
+        Format("search history", "HTML", ("search",), "search-history.html", _WORDED),
     )
 
     def recognise(self, head: bytes) -> bool:

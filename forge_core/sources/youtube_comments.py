@@ -52,6 +52,7 @@ class Columns(NamedTuple):
         rows = [row for row in rows if all(any(map(pattern.match, row)) for pattern in needed)]
         if not rows:
             return None
+        rows = [row for row in rows if any(map(_COMMENT.match, row))] or rows
         rows = [row for row in rows if len(row) == len(rows[0])]
 
         def column(pattern: re.Pattern[str], taken: Sequence[int] = ()) -> int:

@@ -16,7 +16,8 @@ import msgspec
 from forge_core.sources.base import Batch, Format, Sink, SplitReader
 from forge_core.sources.csv_parts import csv_parts, first_records, records
 from forge_core.sources.encoding import CHUNK, as_utf8
-from forge_core.sources.json_stream import Decoder, parts
+from forge_core.sources.json_parts import json_parts
+from forge_core.sources.json_stream import Decoder
 from forge_core.times import UNKNOWN, parse_iso
 
 _ID = re.compile(r"UC[A-Za-z0-9_-]{22}\Z")
@@ -66,7 +67,7 @@ class YouTubeLists(SplitReader):
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
         first = stream.read(CHUNK)
         if _JSON.match(as_utf8(first)):
-            return parts(stream, sink, None, ANCHOR, first)
+            return json_parts(stream, sink, [], ANCHOR, first)
         return csv_parts(stream, sink, first=first)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:

@@ -46,9 +46,11 @@ class Outcome:
             for row in sorted(rows, key=lambda row: row["sequence"]):
                 if member and not row["member"].endswith(member):
                     continue
-                key = (row["member"], row["subject"], kind, row["item"], identity.second(row["time"]))
+                event = (row["subject"], kind, row["item"], row["time"])
+                text = row.get("message") or ""
+                key = (row["member"], *event[:3], identity.moment(kind, row["time"], text))
                 seen[key] = number = seen.get(key, -1) + 1
-                found.add(identity.event_id(row["subject"], kind, row["item"], row["time"], number))
+                found.add(identity.event_id(*event, number, text))
         return found
 
 

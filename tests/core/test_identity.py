@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -16,8 +17,6 @@ AT = datetime(2021, 9, 30, 1, 44, 33, tzinfo=UTC)
 @pytest.fixture
 def staging(home, monkeypatch):
     """An empty staging table for watch events on the real server."""
-    import os
-
     columns = ", ".join(f"{c.name} {TYPES[c.type]}" for c in reader_columns("watch"))
     with psycopg.connect(os.environ["POSTGRES_URL"]) as connection:
         connection.execute(f"create temp table staging (member text, source text, label text, {columns})")
@@ -76,3 +75,24 @@ def test_identity_tells_subject_kind_item_second_and_occurrence_apart():
     assert len({identity.event_id(*parts) for parts in (base, *others)}) == 7
     later = AT + timedelta(milliseconds=500)
     assert identity.event_id("me", "watch", "a:1", later) == identity.event_id(*base)
+
+
+def test_F_A6_lines_of_logs_without_a_year_are_told_apart_by_their_message(home):
+    columns = ", ".join(f"{c.name} {TYPES[c.type]}" for c in reader_columns("security"))
+    with psycopg.connect(os.environ["POSTGRES_URL"]) as connection:
+        connection.execute(f"create temp table staging (member text, source text, label text, {columns})")
+        lines = {"auth.log.1": ("for root", "for ann"), "auth.log": ("for ann", "for bob")}
+        for member, messages in lines.items():
+            for number, message in enumerate(messages):
+                connection.execute(
+                    "insert into staging (member, source, subject, item, sequence, message)"
+                    " values (%s, 'sshd', 'me', 'login', %s, %s)",
+                    (member, number, message),
+                )
+        found = {row[0] for row in connection.execute(identity.chosen("security", "staging"))}
+
+    expected = {
+        identity.event_id("me", "security", "login", None, text=text)
+        for text in ("for root", "for ann", "for bob")
+    }
+    assert found == expected

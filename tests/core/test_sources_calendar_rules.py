@@ -16,8 +16,8 @@ from forge_core.sources import Options, reader_named
 from forge_core.sources.base import MemberReport, Sink
 from forge_core.sources.calendar_days import days
 from forge_core.sources.calendar_rules import read_rule
+from tests.core.calendars import WIDE, calendar, entry, imported
 from tests.core.readers import read_all
-from tests.core.test_sources_calendar import WIDE, calendar, entry, imported
 
 EPOCH = datetime(1970, 1, 1)
 RECENT = "20240101T100000Z"

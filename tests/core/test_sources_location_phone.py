@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from itertools import count
 from typing import Any
@@ -12,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forge_core.errors import ForgeError
-from forge_core.sources import Options, json_cut, json_stream
-from forge_core.sources.base import MemberReport, Sink
+from forge_core.sources import Options
 from tests.core.readers import data, folder, read_all
 from tests.core.test_sources_location import at
 
@@ -228,64 +226,6 @@ def test_the_replayed_timeline_is_read_each_once():
     rows = read_all(path).rows["place"]
 
     assert len([row for row in rows if row["item"].startswith("point:")]) >= points == 4000
-
-
-def cut_with(module: Any, content: bytes, part_bytes: int) -> tuple[list[Any], dict[str, int]]:
-    """Elements of all parts, and what was counted on the way."""
-    sink = Sink(MemberReport("x"), "me", Options(part_bytes=part_bytes))
-    found = []
-    for part in module.parts(io.BytesIO(content), sink, b"list", rb'"a"'):
-        found += json.loads(b"[" + part + b"]")
-    return found, dict(sink.report.quarantined)
-
-
-texts = st.text(alphabet='a"\\{}[],:é\n', max_size=12)
-inner = st.recursive(
-    texts | st.integers(), lambda some: st.lists(some, max_size=3) | st.dictionaries(texts, some)
-)
-elements = st.lists(st.fixed_dictionaries({"a": inner}, optional={"b": inner}), max_size=12)
-
-
-@pytest.mark.parametrize(("chunk", "tail"), [(7, 64), (64, 16), (1 << 20, 1 << 16)])
-@given(
-    found=elements, indent=st.sampled_from([None, 1]), part_bytes=st.integers(1, 300), escaped=st.booleans()
-)
-def test_a_list_is_cut_between_its_elements_whatever_is_in_them(
-    chunk, tail, found, indent, part_bytes, escaped
-):
-    content = json.dumps(
-        {"before": "[", "list": found, "after": [{"a": 1}]}, indent=indent, ensure_ascii=escaped
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_cut, "TAIL", tail)
-        patch.setattr(json_cut, "chunks", lambda stream: iter(lambda: stream.read(chunk), b""))
-
-        assert cut_with(json_cut, content.encode(), part_bytes) == (found, {})
-
-
-def test_long_lists_are_cut_into_parts_of_the_size_asked_for():
-    content = json.dumps({"list": [{"a": number, "b": "x" * 100} for number in range(50_000)]}).encode()
-    sink = Sink(MemberReport("x"), "me", Options(part_bytes=2 << 20))
-
-    sizes = [len(part) for part in json_cut.parts(io.BytesIO(content), sink, b"list", rb'"a"')]
-
-    assert sum(sizes) > 5_800_000
-    assert max(sizes) <= 3 << 20
-    assert len(sizes) == 3
-
-
-def test_both_ways_of_cutting_find_the_same_in_a_broken_list():
-    good = [json.dumps({"a": number, "b": "x" * 50}) for number in range(40_000)]
-    broken = [*good[:20_000], '{"a": "lost quote}', '{"a": 1}}', *good[20_000:]]
-    content = ('{"list": [' + ",".join(broken) + "]}").encode()
-
-    def intact(module: Any) -> int:
-        sink = Sink(MemberReport("x"), "me", Options(part_bytes=1 << 20))
-        decode = json_stream.Decoder(dict[str, Any], rb'"a"')
-        parts = module.parts(io.BytesIO(content), sink, b"list", rb'"a"')
-        return sum(len(some) for part in parts for some in decode(part, sink))
-
-    assert intact(json_cut) == intact(json_stream) >= 39_999
 
 
 SEEDS = [
