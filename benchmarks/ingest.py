@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--scale", type=float, default=1.0, help="of the sizes of all inputs")
     parser.add_argument("--repeat", type=int, default=2)
-    parser.add_argument("--full", action="store_true", help="Records.json of 1.6 GB, an export of 5 GB")
+    parser.add_argument("--full", action="store_true", help="an export of 5 GB for the memory")
     parser.add_argument("--only", default="", help="sections, separated by commas: " + ", ".join(SECTIONS))
     parser.add_argument("--home", type=Path, default=ROOT / ".forge")
     asked = parser.parse_args()

@@ -94,7 +94,7 @@ def takeout_parser(layout: str, once: bool = False) -> Callable[[Path], Arm]:
 
 
 def watch_html(setup: Setup) -> dict[str, Any]:
-    return compare(setup, "watch_html", 30, {"google_takeout_parser": takeout_parser("html")})
+    return compare(setup, "watch_html", 100, {"google_takeout_parser": takeout_parser("html", once=True)})
 
 
 def watch_json(setup: Setup) -> dict[str, Any]:
@@ -111,11 +111,11 @@ def my_activity_html(setup: Setup) -> dict[str, Any]:
     long = compare(
         setup,
         "search_html",
-        200,
+        400,
         {"lxml": lambda path: Arm(lxml.module, (path,), lxml.peer, more=lxml.more)},
         check="search",
     )
-    short = compare(setup, "search_html", 30, {"google_takeout_parser": takeout_parser("html")})
+    short = compare(setup, "search_html", 100, {"google_takeout_parser": takeout_parser("html", once=True)})
     both = ("times_faster_than", "times_less_cpu_than")
     return long | {"shorter_file": short} | {name: short[name] | long[name] for name in both}
 
@@ -126,20 +126,20 @@ def records(setup: Setup) -> dict[str, Any]:
         "ijson": lambda path: Arm("ijson_points", (path,), "parsers", more=options),
         "google_takeout_parser": takeout_parser("locations", once=True),
     }
-    return compare(setup, "records", 1600 if setup.full else 200, peers, check="place")
+    return compare(setup, "records", 1600, peers, check="place")
 
 
 def mbox(setup: Setup) -> dict[str, Any]:
     options = {"options": "standard library, compat32 messages, headers decoded only where they are encoded"}
     peers = {"mailbox": lambda path: Arm("mailbox_letters", (path,), more=options)}
-    return compare(setup, "mbox", 200, peers, check="message")
+    return compare(setup, "mbox", 1000, peers, check="message")
 
 
 def ics(setup: Setup) -> dict[str, Any]:
     """Ours expands recurrences, the peer does not."""
     options = {"options": "7.3.0, from_ical of the whole file and walk; no expansion"}
     peers = {"icalendar": lambda path: Arm("icalendar_walk", (path,), "parsers", more=options)}
-    return compare(setup, "ics", 6, peers)
+    return compare(setup, "ics", 20, peers)
 
 
 def memory(setup: Setup) -> dict[str, Any]:

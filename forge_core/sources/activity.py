@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from forge_core.sources.base import Sink
@@ -49,6 +50,7 @@ def is_youtube(header: str) -> bool:
     return header in YOUTUBE
 
 
+@lru_cache(1024)
 def slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.casefold()).strip("-") or "unknown"
 

@@ -7,6 +7,7 @@ sets aside by reason, never by value, and goes on.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 50_000
 HEAD = 64 * 1024
+_NUL = re.compile(b"\0")
 PART_POSITIONS = 1 << 32  # positions of records in one part of a member
 
 
@@ -361,7 +363,8 @@ def texts(values: Sequence[str | None] | pa.Array) -> pa.Array:
         array = pa.array(values, pa.string())
     except UnicodeEncodeError:
         return pa.array([None if value is None else clean(value) for value in values], pa.string())
-    if pc.any(pc.match_substring(array, "\0")).as_py():
+    content = array.buffers()[2]
+    if content is not None and _NUL.search(content):
         array = pc.replace_substring(array, "\0", "")
     return array
 

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from types import TracebackType
 
@@ -19,7 +20,9 @@ class ChildLost(Exception):
     """The child took too long, or died; ``str`` of it says which."""
 
 
-def start(module: str, *arguments: str, seconds: float) -> tuple[subprocess.Popen[bytes], Connection]:
+def start(
+    module: str, *arguments: str, seconds: float, pass_fds: Sequence[int] = ()
+) -> tuple[subprocess.Popen[bytes], Connection]:
     """``python -m module FD arguments`` and our end of the socket whose other end is FD.
 
     Sending raises ``OSError`` when the child has not listened for ``seconds``.
@@ -31,7 +34,7 @@ def start(module: str, *arguments: str, seconds: float) -> tuple[subprocess.Pope
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *pass_fds],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # a traceback may quote what was read
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},

@@ -39,7 +39,7 @@ class Chrome(SplitReader):
         return bool(_TOP.match(head))
 
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-        return json_parts(stream, sink, [b"Browser History"], ANCHOR, flat=True)
+        return json_parts(stream, sink, [b"Browser History"], ANCHOR, begin=ANCHOR)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         table, position = sink.table("browse", "chrome"), 0

@@ -147,7 +147,7 @@ def _rows(archive: Archive, member: Member, group: Group, sink: Sink) -> Iterato
     table, dates, position = sink.table("message", "google_chat"), Dates(), 0
     people = [name for person in group.members if (name := _who(person))]
     with archive.open(member) as stream:
-        for part in json_parts(stream, sink, [b"messages"], ANCHOR, flat=True):
+        for part in json_parts(stream, sink, [b"messages"], ANCHOR, begin=ANCHOR):
             for messages in DECODE(part, sink):
                 for message in messages:
                     position += 1

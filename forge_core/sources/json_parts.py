@@ -14,7 +14,7 @@ Where neither is sure, and around the end of an array, the exact scan of ``json_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from forge_core.sources.base import Sink
@@ -28,18 +28,20 @@ _DROPPED = bytes(sorted(set(range(256)) - set(b'"{}[]')))
 
 def json_parts(
     stream: BinaryIO, sink: Sink, arrays: Sequence[bytes], anchor: bytes,
-    first: bytes = b"", flat: bool = False,
+    first: bytes = b"", begin: bytes = b"", alone: bool = False,
 ) -> Iterator[bytes]:  # fmt: skip
     """The arrays under the keys ``arrays``, or with none the top-level one, in parts for ``Decoder``.
 
-    ``anchor`` is a pattern of the quoted keys an element may begin with; ``flat`` says that nothing within an
-    element begins so. ``first`` was read from the stream already.
+    ``anchor`` is a pattern of the quoted keys an element may begin with; ``begin`` one of what follows the brace of
+    elements and of nothing within them, if there is such a thing. ``first`` was read from the stream already.
+    ``alone`` says that the file has no other list, so that the end need not be looked for.
     """
     pieces = _Pieces(chunks(stream, first=first))
     wanted = list(arrays)
     while found := pieces.seek(opening_of(*wanted), bool(wanted)):
         name = found[1] if wanted else None
-        yield from _quick_parts(pieces, found[0], sink, name, resume_at(anchor) if flat else None)
+        cut = _cut_at(resume_at(begin), None if alone or name is None else _CLOSING) if begin else last_end
+        yield from _quick_parts(pieces, found[0], sink, cut)
         yield from joined(runs(pieces, sink, name, anchor, pieces.back), sink.options.part_bytes)
         if name is None or wanted == [name]:
             return
@@ -48,9 +50,7 @@ def json_parts(
         sink.quarantine("no list in it" if arrays else "not a list")
 
 
-def _quick_parts(
-    pieces: _Pieces, opening: bytes, sink: Sink, name: bytes | None, resume: re.Pattern[bytes] | None
-) -> Iterator[bytes]:
+def _quick_parts(pieces: _Pieces, opening: bytes, sink: Sink, cut: Callable[[bytes], int]) -> Iterator[bytes]:
     """Parts as long as it is sure where to cut; the rest is given back, with the opening of the array before it."""
     waiting, size = [next(pieces)[len(opening) :]], 0
     for piece in pieces:
@@ -59,11 +59,7 @@ def _quick_parts(
         if size < sink.options.part_bytes:
             continue
         buffer = b"".join(waiting)
-        if resume and not (name and _CLOSING.search(buffer)):
-            found = _last(resume, buffer)
-            end = found.start() if found else 0
-        else:
-            end = last_end(buffer)
+        end = cut(buffer)
         waiting, size = [buffer[end:].lstrip(BETWEEN)], len(buffer) - end
         if not end:
             break
@@ -72,12 +68,17 @@ def _quick_parts(
     pieces.back(b"".join((opening, *waiting)))
 
 
-def _last(pattern: re.Pattern[bytes], buffer: bytes) -> re.Match[bytes] | None:
-    """The last place of the pattern in the end of the buffer."""
-    found = None
-    for found in pattern.finditer(buffer, max(len(buffer) - RESYNC_AFTER, 1)):  # noqa: B007
-        pass
-    return found
+def _cut_at(resume: re.Pattern[bytes], closing: re.Pattern[bytes] | None) -> Callable[[bytes], int]:
+    """Where the last element of a buffer begins; the exact way where the array may end before."""
+
+    def cut(buffer: bytes) -> int:
+        if closing and closing.search(buffer):
+            return last_end(buffer)
+        return max(
+            (at.start() for at in resume.finditer(buffer, max(len(buffer) - RESYNC_AFTER, 1))), default=0
+        )
+
+    return cut
 
 
 class _Pieces:

@@ -43,7 +43,7 @@ def split_activities(stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
     first = stream.read(CHUNK)
     is_json = _JSON.match(as_utf8(first))
     pieces = (
-        json_parts(stream, sink, [], ANCHOR, first, flat=True)
+        json_parts(stream, sink, [], ANCHOR, first, begin=ANCHOR)
         if is_json
         else split_html(chunks(stream, first=first), sink)
     )

@@ -18,6 +18,8 @@ ANCHOR = (
     rb"deviceDesignation|deviceTag|deviceTimestamp|formFactor|heading|inferredLocation|locationMetadata|osLevel|"
     rb'placeId|platformType|serverTimestamp|source|velocity|verticalAccuracy)"'
 )
+# what an activity within a record never begins with; before 2022 the time stood first, in activities too
+BEGIN = rb'"latitudeE7"|"timestampMs"\s*:\s*"\d+"\s*,\s*"latitudeE7"'
 _TOP = re.compile(rb'\s*\{\s*"locations"\s*:\s*\[\s*(?:\]|\{\s*' + ANCHOR + rb"\s*:)")
 # one of these keys stands in the first record; the others are everybody's
 _OWN = re.compile(
@@ -63,7 +65,7 @@ class Location(SplitReader):
         return bool(_TOP.match(head) and _OWN.search(head))
 
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-        return json_parts(stream, sink, [b"locations"], ANCHOR)
+        return json_parts(stream, sink, [b"locations"], ANCHOR, begin=BEGIN, alone=True)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         first = 0

@@ -10,6 +10,7 @@ import re
 import time as clock
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forge_core.events import TimeFlag
@@ -81,6 +82,7 @@ class Moments(NamedTuple):
     unread: np.ndarray
 
 
+@lru_cache(1024)
 def movement(name: str | None) -> str | None:
     """``IN_BUS`` as ``in_bus``, ``UNKNOWN_ACTIVITY_TYPE`` as ``unknown``."""
     if not name:

@@ -38,7 +38,7 @@ class Options:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown limit is a typing error
 
-    part_bytes: int = limit(8 * MiB, "a file longer than this is read in parts, on all cores")
+    part_bytes: int = limit(4 * MiB, "a file longer than this is read in parts, on all cores")
     part_seconds: float = limit(60.0, "a part that takes longer is set aside")
     text_chars: int = limit(1_000_000, "text of a message or document; what is longer is cut there")
     message_bytes: int = limit(

@@ -59,7 +59,7 @@ class PlayStore(SplitReader):
         return bool(_TOP.match(head)) and bool(_FIELDS.search(head))
 
     def split(self, stream: BinaryIO, sink: Sink) -> Iterator[bytes]:
-        return json_parts(stream, sink, [], ANCHOR, flat=True)
+        return json_parts(stream, sink, [], ANCHOR, begin=ANCHOR)
 
     def parse(self, part: bytes, sink: Sink) -> Iterator[Batch]:
         for number, entry in enumerate(entry for found in DECODE(part, sink) for entry in found):

@@ -7,6 +7,7 @@ reader must see together. Whoever loads parts can keep note of them and need not
 from __future__ import annotations
 
 import gc
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from forge_core.sources.base import Batch, Context, MemberReader, MemberReport, 
 from forge_core.sources.options import DEFAULTS, MiB, Options
 from forge_core.sources.survey import Survey
 
-PARALLEL_FROM = 16 * MiB  # bytes of claimed members; below, starting processes takes longer than reading
+PARALLEL_FROM = 64 * MiB  # bytes of claimed members; below, starting processes takes longer than reading
 WHOLE_MAX = 64 * MiB  # a longer member that cannot be split is read as a stream, here
 REST = -1  # number of the part that holds what cutting a member into parts dropped
 
@@ -43,6 +44,7 @@ class Work:
     """A part that another process can do: a whole member, or a piece of one that is split."""
 
     reader: str
+    module: str  # where the reader is
     member: str
     number: int
     whole: bool
@@ -147,7 +149,7 @@ def _work(
             except MemberError as error:
                 yield Part(reader.name, member.name, 0, member.size, (), [_damaged(member, reader, error)])
             else:
-                yield Work(reader.name, member.name, 0, True, subject, data)
+                yield Work(reader.name, type(reader).__module__, member.name, 0, True, subject, data)
 
 
 def _pieces(
@@ -159,7 +161,9 @@ def _pieces(
         with archive.open(member) as stream:
             for number, piece in enumerate(reader.split(stream, Sink(report, subject, options))):
                 if not done((member.name, number)):
-                    yield Work(reader.name, member.name, number, False, subject, piece)
+                    yield Work(
+                        reader.name, type(reader).__module__, member.name, number, False, subject, piece
+                    )
     except MemberError as error:
         report = _damaged(member, reader, error)
     yield Part(reader.name, member.name, REST, 0, (), [report])
@@ -183,9 +187,8 @@ def _here(work: Work, options: Options) -> Part:
 def do(work: Work, report: MemberReport, options: Options) -> Iterator[Batch]:
     """The rows of one part, from its bytes alone."""
     from forge_core.archives.memory import MemoryArchive
-    from forge_core.sources import reader_named
 
-    reader: Any = reader_named(work.reader)
+    reader: Any = importlib.import_module(work.module).READER
     sink = Sink(report, work.subject, options)
     sink.part = work.number
     if work.whole:

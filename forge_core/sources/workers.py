@@ -1,19 +1,19 @@
 """Processes that parse parts of an export beside each other, and are ended when one hangs.
 
-A worker is ``python -m forge_core.sources.workers``: it imports readers and nothing of Dagster, gets bytes and
-gives back Arrow. It reads what strangers wrote, so nothing it answers is unpickled.
+A worker is ``python -m forge_core.sources.workers``: it imports readers and nothing of Dagster, finds the bytes of
+a part in a box and puts Arrow into the same box. It reads what strangers wrote: nothing it answers is unpickled.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing.connection import Connection, wait
-from queue import Queue
 from types import TracebackType
 from typing import Any
 
@@ -23,16 +23,21 @@ from forge_core.sources.base import Batch, MemberReport
 from forge_core.sources.child import start
 from forge_core.sources.options import Options
 from forge_core.sources.reading import Part, Work, do
+from forge_core.sources.shared import Box
 
 AHEAD = 2  # parts that wait at each worker, so that it never waits for us
 LABEL = "label__"
+COLLECT_AFTER = 32  # parts; rows hold no cycles, looking for them takes as long as a tenth of a part
 START_SECONDS = 60.0  # a worker may take to import readers on a busy machine
 
 
 class Task(msgspec.Struct):
-    """What a worker is told before it gets the bytes."""
+    """What a worker is told; the bytes are in its box."""
 
+    box: int
+    size: int
     reader: str
+    module: str
     member: str
     number: int
     whole: bool
@@ -40,9 +45,10 @@ class Task(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What comes before the batches: kind and source of each, and the report."""
+    """Kind and source of each batch, its size in the box, and the report."""
 
     batches: list[tuple[str, str]]
+    sizes: list[int]
     report: dict[str, Any]
 
 
@@ -50,10 +56,10 @@ class Answer(msgspec.Struct):
 class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
-    at_work: list[Work]
+    boxes: list[Box]
+    at_work: list[tuple[Work, int]] = field(default_factory=list)  # with the number of the box
     since: float = 0.0
     ready: bool = False  # it has imported what it needs
-    deaf: bool = False  # it does not take what is sent
 
 
 class Workers:
@@ -91,27 +97,25 @@ class Workers:
         return worker if len(worker.at_work) < AHEAD else None
 
     def _start(self) -> _Worker:
-        process, connection = start(__name__, seconds=self.options.part_seconds)
+        boxes = [Box.create() for _ in range(AHEAD)]
+        fds = [box.fd for box in boxes]
+        process, connection = start(__name__, *map(str, fds), seconds=self.options.part_seconds, pass_fds=fds)
         connection.send_bytes(msgspec.json.encode(self.options))
-        return _Worker(process, connection, [])
+        return _Worker(process, connection, boxes)
 
     def _hand(self, worker: _Worker, work: Work) -> None:
         if not worker.at_work:
             worker.since = time.monotonic()
-        worker.at_work.append(work)
-        task = Task(work.reader, work.member, work.number, work.whole, work.subject)
-        try:
+        taken = {number for _, number in worker.at_work}
+        box = next(number for number in range(AHEAD) if number not in taken)
+        worker.at_work.append((work, box))
+        [size] = worker.boxes[box].put([work.data])
+        task = Task(box, size, work.reader, work.module, work.member, work.number, work.whole, work.subject)
+        with suppress(OSError):  # it has died: noticed where its answer is awaited
             worker.connection.send_bytes(msgspec.json.encode(task))
-            worker.connection.send_bytes(work.data)
-        except BlockingIOError:
-            worker.deaf = True
-        except OSError:
-            return  # it has died: noticed where its answer is awaited
 
     def _answers(self) -> Iterator[Part]:
         """The parts that are done now, after waiting for the first; those lost with a worker too."""
-        for deaf in [worker for worker in self._workers if worker.deaf]:
-            yield self._lost(deaf, "a part took too long")
         busy = {worker.connection: worker for worker in self._workers if worker.at_work}
         patience = (
             min(worker.since for worker in busy.values()) + self.options.part_seconds - time.monotonic()
@@ -138,15 +142,16 @@ class Workers:
         import pyarrow as pa
 
         answer = msgspec.json.decode(worker.connection.recv_bytes(), type=Answer)
+        work, box = worker.at_work[0]
         batches = []
-        for kind, source in answer.batches:
-            rows = pa.ipc.open_stream(pa.py_buffer(worker.connection.recv_bytes())).read_next_batch()
+        for (kind, source), data in zip(answer.batches, worker.boxes[box].take(answer.sizes), strict=True):
+            rows = pa.ipc.open_stream(pa.py_buffer(data)).read_next_batch()
             labels = None
             if rows.schema.names[-1] == LABEL:
                 labels = rows.column(LABEL)
                 rows = rows.select(rows.schema.names[:-1])
             batches.append(Batch(kind, source, answer.report["member"], rows, labels))
-        work = worker.at_work.pop(0)
+        worker.at_work.pop(0)
         worker.since = time.monotonic()
         report = MemberReport.of(answer.report)
         return Part(work.reader, work.member, work.number, len(work.data), batches, [report])
@@ -155,13 +160,13 @@ class Workers:
         """End a worker; what it was at is set aside, what waited there is done by the next one."""
         self._end(worker)
         self._workers.remove(worker)
-        work, *waiting = worker.at_work
+        (work, _), *waiting = worker.at_work
         report = MemberReport(work.member, work.reader)
         if work.whole:
             report.status, report.reason = "quarantined", f"FORGE-READER-LOST: {reason}."
         else:
             report.quarantined[reason] += 1
-        for one in waiting:
+        for one, _ in waiting:
             fresh = self._start()
             self._workers.append(fresh)
             self._hand(fresh, one)
@@ -172,51 +177,49 @@ class Workers:
         worker.connection.close()
         worker.process.kill()
         worker.process.wait()
+        for box in worker.boxes:
+            box.close()
 
 
-def serve(connection: Connection) -> None:
+def serve(connection: Connection, boxes: list[Box]) -> None:
     """The life of a worker: do what is handed over until the other end closes."""
     import gc
 
-    import pyarrow as pa
-
-    from forge_core.sources import readers
+    import numpy  # noqa: F401
+    import pyarrow.compute  # noqa: F401
 
     gc.disable()
     options = msgspec.json.decode(connection.recv_bytes(), type=Options)
-    readers()
     gc.collect()
     gc.freeze()  # what was imported stays: collecting looks at nothing of it
     connection.send_bytes(b"ready")
-    waiting: Queue[tuple[bytes, bytes] | None] = Queue()
-    # a thread takes what is sent: else both ends could wait to be listened to
-    threading.Thread(target=_listen, args=(connection, waiting), daemon=True).start()
-    while (handed := waiting.get()) is not None:
-        task, data = msgspec.json.decode(handed[0], type=Task), handed[1]
+    for done in count(1):
+        try:
+            task = msgspec.json.decode(connection.recv_bytes(), type=Task)
+        except EOFError:
+            return
+        [data] = boxes[task.box].take([task.size])
         report = MemberReport(task.member, task.reader)
-        work = Work(task.reader, task.member, task.number, task.whole, task.subject, data)
+        work = Work(task.reader, task.module, task.member, task.number, task.whole, task.subject, data)
         batches = list(do(work, report, options))
-        connection.send_bytes(
-            msgspec.json.encode(Answer([(b.kind, b.source) for b in batches], report.as_dict()))
-        )
-        for batch in batches:
-            rows = batch.rows
-            if batch.labels is not None:
-                rows = rows.append_column(LABEL, batch.labels)
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, rows.schema) as stream:
-                stream.write_batch(rows)
-            connection.send_bytes(sink.getvalue())
-        gc.collect()
+        sizes = boxes[task.box].put(map(_stream, batches))
+        answer = Answer([(batch.kind, batch.source) for batch in batches], sizes, report.as_dict())
+        connection.send_bytes(msgspec.json.encode(answer))
+        del data, work, batches
+        if done % COLLECT_AFTER == 0:
+            gc.collect()
 
 
-def _listen(connection: Connection, waiting: Queue[tuple[bytes, bytes] | None]) -> None:
-    try:
-        while True:
-            waiting.put((connection.recv_bytes(), connection.recv_bytes()))
-    except (EOFError, OSError):
-        waiting.put(None)
+def _stream(batch: Batch) -> Any:
+    """A batch as an Arrow IPC stream."""
+    import pyarrow as pa
+
+    rows = batch.rows if batch.labels is None else batch.rows.append_column(LABEL, batch.labels)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_batch(rows)
+    return sink.getvalue()
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))
+    serve(Connection(int(sys.argv[1])), [Box(int(fd)) for fd in sys.argv[2:]])

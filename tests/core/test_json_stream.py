@@ -36,7 +36,7 @@ def read(
     into = sink(part_bytes)
     stream = io.BytesIO(data)
     small = type("Small", (io.BytesIO,), {"read": lambda self, size=-1: stream.read(min(size, 1000))})()
-    cut = list(json_parts.json_parts(small, into, [array] if array else [], ANCHOR, flat=True))
+    cut = list(json_parts.json_parts(small, into, [array] if array else [], ANCHOR, begin=ANCHOR))
     titles = [element.title for part in cut for found in DECODE(part, into) for element in found]
     return titles, dict(into.report.quarantined), len(cut)
 
