@@ -27,33 +27,38 @@ def moment(kind: str, time: datetime | None, text: str = "") -> str:
 def event_id(
     subject: str, kind: str, item: str, time: datetime | None, occurrence: int = 0, text: str = ""
 ) -> uuid.UUID:
-    """The id that ``identity_expression`` computes; ``text`` is the message of an event of ``security``."""
+    """The id that ``first_id`` and ``chosen`` compute; ``text`` is the message of an event of ``security``."""
     parts = (subject, kind, item, moment(kind, time, text), str(occurrence))
     return uuid.UUID(hashlib.md5("\x1f".join(parts).encode(), usedforsecurity=False).hexdigest())
 
 
-def identity_expression(kind: str) -> str:
-    """SQL of the event id over a staging table with the columns of a reader and ``member``.
-
-    Where one file has the same event twice in one second, the rows are numbered by ``sequence``.
-    """
-    seconds = "floor(extract(epoch from time))::bigint"
+def first_id(kind: str) -> str:
+    """SQL of the id of an event that is the only one of its second: an immutable expression over a reader's columns."""
     told = f" || md5(coalesce({_TOLD_BY[kind]}, ''))" if kind in _TOLD_BY else ""
-    moment = f"coalesce({seconds}::text, 'unknown'{told})"
-    same = moment if told else seconds  # a number sorts faster
-    occurrence = f"row_number() over (partition by member, subject, item, {same} order by sequence) - 1"
-    return f"md5(concat_ws(chr(31), subject, '{kind}', item, {moment}, ({occurrence})::text))::uuid"
+    moment = f"coalesce(floor(extract(epoch from time at time zone 'UTC'))::bigint::text, 'unknown'{told})"
+    return f"md5(subject || e'\\x1f{kind}\\x1f' || item || e'\\x1f' || {moment} || e'\\x1f0')::uuid"
 
 
-def chosen(kind: str, staging: str) -> str:
+def contested(staging: str) -> str:
+    """SELECT of the ids that several rows of ``staging`` have: few, where each file is of another kind."""
+    return f"select event_id from {staging} group by event_id having count(*) > 1"
+
+
+def chosen(kind: str, staging: str, among: str) -> str:
     """SELECT of ``event_id`` and the ``ctid`` in ``staging`` of the row that stands for it, each event once.
 
-    ``staging`` is a table of one export with the reader's columns and ``member``. Of equal events from several
-    files the one with the finest time stays. Drop the rows of members whose report says ``quarantined`` from
-    ``staging`` first. Only what orders the rows is sorted, never texts.
+    ``staging`` is a table of one export with the reader's columns, ``member`` and ``first_id`` as ``event_id``;
+    only the ids of ``among`` are looked at. Where one file has the same event twice in one second, the rows are
+    numbered by ``sequence``. Of equal events from several files the one with the finest time stays. Drop the rows
+    of members whose report says ``quarantined`` from ``staging`` first. Only what orders the rows is sorted, never
+    texts.
     """
+    numbered = first_id(kind).removesuffix("0')::uuid") + "' || occurrence)::uuid"
     return (
         "select distinct on (event_id) event_id, place from"
-        f" (select {identity_expression(kind)} as event_id, ctid as place, member, time, sequence"
-        f" from {staging}) numbered order by event_id, time desc nulls last, member, sequence"
+        f" (select case occurrence when 0 then event_id else {numbered} end as event_id, place, member, time, sequence"
+        " from (select *, ctid as place,"
+        " row_number() over (partition by member, event_id order by sequence) - 1 as occurrence"
+        f" from {staging} where event_id in (select event_id from {among})) repeated) numbered"
+        " order by event_id, time desc nulls last, member, sequence"
     )

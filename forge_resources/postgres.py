@@ -64,6 +64,9 @@ _ADDED = (
 )
 
 
+_EXPORT_INDEX = "create index if not exists {kind}_export on raw.{kind} (export)"
+
+
 class Database:
     """One PostgreSQL database. Nothing connects before the first use."""
 
@@ -118,8 +121,22 @@ class Database:
             for kind in events.KINDS:
                 for layer in ("raw", "clean"):
                     connection.execute(events.create_table(kind, layer))
-                connection.execute(f"create index if not exists {kind}_export on raw.{kind} (export)")
+                connection.execute(_EXPORT_INDEX.format(kind=kind))
             self._add_columns(connection)
+
+    @staticmethod
+    @contextmanager
+    def without_indexes(connection: psycopg.Connection, kind: str) -> Iterator[None]:
+        """Nobody else uses ``raw.<kind>``, which has to be empty; its indexes are made of all rows at the end.
+
+        A table that is emptied and filled in one transaction is not logged either (``wal_level = minimal``).
+        """
+        connection.execute(f"truncate raw.{kind}")
+        connection.execute(f"alter table raw.{kind} drop constraint {kind}_pkey")
+        connection.execute(f"drop index raw.{kind}_export")
+        yield
+        connection.execute(f"alter table raw.{kind} add primary key (event_id)")
+        connection.execute(_EXPORT_INDEX.format(kind=kind))
 
     @staticmethod
     def _add_columns(connection: psycopg.Connection) -> None:
@@ -184,8 +201,8 @@ class Database:
     def content_version(self, address: str) -> str:
         """A hash of a table's content, whatever the order of its rows: the asset's data version."""
         found = self.rows(
-            "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0),"
-            f" coalesce(sum(hashtextextended(t::text, 1)::numeric), 0) from {address} t"
+            "select count(*), coalesce(sum(hash_record_extended(t, 0)::numeric), 0),"
+            f" coalesce(sum(hash_record_extended(t, 1)::numeric), 0) from {address} t"
         )
         return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 

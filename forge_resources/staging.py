@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forge_core import events, sources
+from forge_core import events, identity, sources
 from forge_core.sources import MemberReport, Options, Part
 from forge_resources.postgres import Database
 
@@ -79,7 +79,8 @@ class Staging:
             columns = ", ".join(f"{c.name} {events.TYPES[c.type]}" for c in events.reader_columns(batch.kind))
             cursor.execute(
                 f"create unlogged table if not exists {schema}.{name}"
-                f" (member text, part int, source text, label text, {columns})"
+                f" (event_id uuid generated always as ({identity.first_id(batch.kind)}) stored,"
+                f" member text, part int, source text, label text, {columns})"
             )
             self.kinds.add(batch.kind)
         size = batch.rows.num_rows
@@ -114,8 +115,9 @@ def drop(connection: Connection, partition: str) -> None:
 
 @cache
 def readers_version() -> str:
-    """A hash of the readers' code: parts that other code read are read again."""
+    """A hash of the code that makes staged rows: parts that other code read are read again."""
     total = hashlib.sha256()
-    for path in sorted(Path(next(iter(sources.__path__))).rglob("*.py")):
+    readers = sorted(Path(next(iter(sources.__path__))).rglob("*.py"))
+    for path in (Path(str(identity.__file__)), Path(str(events.__file__)), *readers):
         total.update(path.read_bytes())
     return total.hexdigest()[:16]

@@ -117,9 +117,7 @@ class Workers:
     def _answers(self) -> Iterator[Part]:
         """The parts that are done now, after waiting for the first; those lost with a worker too."""
         busy = {worker.connection: worker for worker in self._workers if worker.at_work}
-        patience = (
-            min(worker.since for worker in busy.values()) + self.options.part_seconds - time.monotonic()
-        )
+        patience = min(map(self._deadline, busy.values())) - time.monotonic()
         ready = wait(list(busy), timeout=max(0.0, patience))
         for connection in ready:
             worker = busy[connection]  # type: ignore[index]

@@ -168,8 +168,8 @@ def test_a_worker_that_hangs_or_dies_costs_its_part_only(stores, export, monkeyp
     in_parallel(monkeypatch)
     start, started = workers.start, []
 
-    def sometimes(module, **more):
-        process, connection = start(module, **more)
+    def sometimes(*arguments, **more):
+        process, connection = start(*arguments, **more)
         started.append(process)
         if len(started) == 1:
             process.send_signal(signal.SIGSTOP)  # hangs
@@ -261,3 +261,26 @@ def test_F_A6_parts_of_a_set_belong_to_one_person_and_a_later_one_adds_only_the_
     assert (found.missing, sorted(found.parts.values())) == ([], [1, 2, 3])
     assert run(stores, second).kinds["watch"].new_rows == 5
     assert stores.exports.register(paths[2]).new is False  # the same part twice
+
+
+def test_two_first_exports_at_once_are_both_published_and_the_table_keeps_its_indexes(stores, tmp_path):
+    made = []
+    for number in range(2):
+        path = tmp_path / f"{number}" / "watch-history.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps([record(number * 1000 + row) for row in range(1000)]))
+        made.append(stores.exports.register(path))
+    threads = [threading.Thread(target=run, args=(stores, export)) for export in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(raw(stores.database)) == 2000
+    names = {
+        name
+        for (name,) in stores.database.rows(
+            "select indexname from pg_indexes where schemaname = 'raw' and tablename = 'watch'"
+        )
+    }
+    assert names == {"watch_pkey", "watch_export"}
