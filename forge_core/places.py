@@ -75,7 +75,7 @@ def _spans(
     breaks = np.flatnonzero(np.diff(times) > gap_hours * 60 * MINUTE) + 1
     limits = np.append(breaks, count)[np.searchsorted(breaks, np.arange(count), side="right")]
     # a stay that begins here has to reach ``last``; most positions fail at that one, or half-way to it
-    last = np.searchsorted(times, times + micros, side="left")
+    last = np.maximum(np.searchsorted(times, times + micros, side="left"), np.arange(count))
     able = np.flatnonzero(last < limits)
     for share in (4, 2, 3, 1):
         there = able + (last[able] - able) * share // 4

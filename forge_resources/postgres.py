@@ -201,8 +201,8 @@ class Database:
     def content_version(self, address: str) -> str:
         """A hash of a table's content, whatever the order of its rows: the asset's data version."""
         found = self.rows(
-            "select count(*), coalesce(sum(hash_record_extended(t, 0)::numeric), 0),"
-            f" coalesce(sum(hash_record_extended(t, 1)::numeric), 0) from {address} t"
+            "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0),"
+            f" coalesce(sum(hashtextextended(t::text, 1)::numeric), 0) from {address} t"
         )
         return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 

@@ -127,10 +127,6 @@ class Settings(BaseSettings):
         return {k: mask(str(v)) if isinstance(v, str | Path) else v for k, v in values.items()}
 
     @property
-    def model_cache_bytes(self) -> int:
-        return size_in_bytes(self.model_cache_size)
-
-    @property
     def exports(self) -> Path:
         return self.home / "exports"
 

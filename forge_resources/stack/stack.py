@@ -10,7 +10,6 @@ the user names by URL is used and never started or stopped.
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -58,10 +57,6 @@ class Stack:
     def embeds_redis(self) -> bool:
         url = self.settings.redis_url
         return url is None or url == self.redis.url
-
-    @property
-    def needs_servers(self) -> bool:
-        return self.embeds_postgres or self.embeds_redis
 
     def start(self, *, detached: bool = False) -> Stack:
         """Starts what is not up. ``detached``: it stays up when this process ends, until :meth:`down`."""
@@ -221,8 +216,3 @@ def beside(url: str, database: str) -> str:
     # urlunsplit drops the // of an empty host, which a socket URL has
     joined = urlunsplit(parts._replace(path=f"/{own}_{database}"))
     return joined if "://" in joined else joined.replace(":", "://", 1)
-
-
-def home_of(path: Path) -> Stack:
-    """The stack of a given home, whatever the environment says."""
-    return Stack(load_settings(home=path))
