@@ -40,14 +40,12 @@ def language_of(titles: Iterable[str]) -> str:
     """The language that words most of the titles, English where none words any."""
     spelled = [one_spelling(title) for title in titles]
     english = set(templates("en"))
-    counts = {
-        name: sum(
-            any(_fits(title, before, after) for before, after, _ in templates(name)
-                if name == "en" or (before, after, _) not in english)
-            for title in spelled
-        )
-        for name in LANGUAGES
-    }  # fmt: skip
+    counts: dict[str, int] = {}
+    for name in LANGUAGES:
+        own = [one for one in templates(name) if name == "en" or one not in english]
+        counts[name] = sum(any(_fits(title, *words) for *words, _ in own) for title in spelled)
+        if counts[name] == len(spelled):
+            break  # all of them: no other words more
     return max(counts, key=lambda name: counts[name])  # the first of equals
 
 
