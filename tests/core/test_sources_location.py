@@ -142,10 +142,11 @@ def test_F_P10_what_is_no_number_is_set_aside_with_its_record(tmp_path, text):
 def test_F_P10_numbers_written_as_unsigned_by_old_exports_are_mended(tmp_path):
     wrapped = position(latitudeE7=2**32 - 338_567_844, longitudeE7=3_439_679_000)
 
-    _, [row] = places(tmp_path, records(wrapped))
+    found, [row] = places(tmp_path, records(wrapped))
 
     assert row["latitude"] == -33.8567844
     assert row["longitude"] == (3_439_679_000 - 2**32) / 1e7
+    assert found.report.total("mended") == {"coordinate without its sign": 2}
 
 
 def test_F_P10_poles_and_the_180th_meridian_have_one_name(tmp_path):
