@@ -71,6 +71,7 @@ def parts(
     work = _work(archive, survey, whom, options, done)
     size = {member.name: member.size for member in archive.members}
     total = sum(size[name] for claim in survey.claims for name in claim.members)
+    frugal()
     if workers > 1 and total >= PARALLEL_FROM:
         from forge_core.sources.workers import Workers
 
@@ -78,6 +79,13 @@ def parts(
             yield from crew.map(work)
     else:
         yield from (_here(one, options) if isinstance(one, Work) else one for one in work)
+
+
+def frugal() -> None:
+    """Have pyarrow give memory back: the allocator it comes with keeps a third more, and reads no faster."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def read(

@@ -22,7 +22,7 @@ import msgspec
 from forge_core.sources.base import Batch, MemberReport
 from forge_core.sources.child import start
 from forge_core.sources.options import Options
-from forge_core.sources.reading import Part, Work, do
+from forge_core.sources.reading import Part, Work, do, frugal
 from forge_core.sources.shared import Box
 
 AHEAD = 2  # parts that wait at each worker, so that it never waits for us
@@ -185,6 +185,8 @@ def serve(connection: Connection, boxes: list[Box]) -> None:
 
     import numpy  # noqa: F401
     import pyarrow.compute  # noqa: F401
+
+    frugal()
 
     gc.disable()
     options = msgspec.json.decode(connection.recv_bytes(), type=Options)
