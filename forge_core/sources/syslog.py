@@ -147,7 +147,8 @@ def _program(rest: str) -> tuple[str, str]:
 @lru_cache(1000)
 def service(name: str) -> str:
     """``sshd`` of ``/usr/sbin/sshd``, ``sshd(pam_unix)`` and ``sshd-session``."""
-    return _MODULE.sub("", name.rpartition("/")[2].casefold()).strip(":-.") or "syslog"
+    name = name.replace("\0", "").rpartition("/")[2].casefold()
+    return _MODULE.sub("", name).strip(":-.") or "syslog"
 
 
 @lru_cache(10_000)

@@ -60,24 +60,27 @@ class TableReader(SplitReader):
             sink.quarantine("malformed")
             return
         mapping, delimiter = sink.options.mappings[int(found[1])], found[2].decode()
-        rows = _objects if delimiter == JSONL else _records
-        add = _Adder(sink, mapping)
-        for number, cell in rows(part[found.end() :], sink, delimiter):
+        add, rest = _Adder(sink, mapping), part[found.end() :]
+        wanted = set(mapping.columns.values())
+        rows = _objects(rest, sink) if delimiter == JSONL else _records(rest, sink, delimiter, wanted)
+        for number, cell in rows:
             add(cell, sink.position(number))
             yield from sink.full()
         yield from sink.rest()
 
 
-def _records(part: bytes, sink: Sink, delimiter: str) -> Iterator[tuple[int, Cell]]:
+def _records(part: bytes, sink: Sink, delimiter: str, wanted: set[str]) -> Iterator[tuple[int, Cell]]:
     names: list[str] | None = None
     for record in records(part, sink, delimiter):
         if names is None:
             names = [name.strip() for name in reversed(record.fields)]  # of two of one name the first counts
+        elif not wanted <= set(names):  # the header is torn further on than where it was looked at
+            sink.quarantine("malformed")
         else:
             yield record.number, dict(zip(names, reversed(record.fields), strict=True)).__getitem__
 
 
-def _objects(part: bytes, sink: Sink, delimiter: str) -> Iterator[tuple[int, Cell]]:
+def _objects(part: bytes, sink: Sink) -> Iterator[tuple[int, Cell]]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for number, line in lines(part, sink):
         try:
