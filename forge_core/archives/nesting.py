@@ -83,7 +83,7 @@ def _inner(data: bytes, budget: list[int]) -> Iterator[bytes]:
                         budget[0] -= info.file_size
                         yield head + stream.read(PROBE_MAX)
         return
-    with tarfile.open(fileobj=io.BytesIO(data), mode="r|*") as tar:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as tar:
         for member in tar:
             if member.isreg() and 0 < member.size <= budget[0] and (content := tar.extractfile(member)):
                 budget[0] -= member.size

@@ -75,7 +75,7 @@ def _groups(part: bytes, zones: Zones, sink: Sink) -> list[list[Entry]]:
 
 
 def _calendar(told: dict[bytes, bytes], zones: Zones) -> Calendar:
-    zone = told.get(b"X-WR-TIMEZONE", b"").decode()
+    zone = told.get(b"X-WR-TIMEZONE", b"").decode("utf-8", "replace")
     return Calendar(zones[zone] if zone else FLOATING, told.get(b"METHOD", b"").upper() == b"CANCEL")
 
 

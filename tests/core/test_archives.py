@@ -182,29 +182,6 @@ def test_F_A3_a_forged_tar_header_does_not_fill_the_memory(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
-def nested(levels: int) -> bytes:
-    data = b"[]"
-    for level in range(levels):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr("inner.zip" if level else "a.json", data)
-        data = packed.getvalue()
-    return data
-
-
-def test_F_A3_nesting_over_the_limit_is_refused(tmp_path):
-    path = tmp_path / "nested.zip"
-    path.write_bytes(nested(2))
-    with open_archive(path) as archive:
-        assert len(archive.members) == 1
-
-    path.write_bytes(nested(3))
-
-    assert refusal(path).code == "FORGE-ARCHIVE-NESTED"
-    with open_archive(path, Limits(max_nesting=3)) as archive:
-        assert len(archive.members) == 1
-
-
 def test_F_A3_too_many_members_are_refused_before_objects_are_made(tmp_path):
     entry = b"PK\x01\x02" + b"\0" * 24 + struct.pack("<HHH", 1, 0, 0) + b"\0" * 12 + b"a"
     directory = entry * 200_001
