@@ -168,11 +168,3 @@ def parse_iso_bulk(values: Sequence[object]) -> list[Moment] | None:
         return None
     # plain tuples in the order of Moment: making named ones takes as long as all else here
     return cast("list[Moment]", list(zip(micros.to_pylist(), repeat("UTC"), repeat(None), strict=False)))
-
-
-def __getattr__(name: str) -> object:
-    if name == "HtmlDates":  # its old place
-        from forge_core.dates import HtmlDates
-
-        return HtmlDates
-    raise AttributeError(name)

@@ -19,8 +19,9 @@ from typing import Any
 from forge_core.archives import Archive
 from forge_core.sources.base import Batch, Context, Format, Head, MemberReport, Reader, ReadReport
 from forge_core.sources.options import DEFAULTS, Options, TableMapping
-from forge_core.sources.reading import REST, Part, begin, parts, read, settle
+from forge_core.sources.reading import begin, parts, read, settle
 from forge_core.sources.survey import Claim, Survey, survey_with
+from forge_core.sources.work import REST, Part
 
 __all__ = [
     "REST", "Batch", "Claim", "Context", "Format", "Head", "MemberReport", "Options", "Part", "ReadReport", "Reader",

@@ -18,6 +18,7 @@ from forge_core.sources.activity import domain, web_address
 from forge_core.sources.base import Batch, Context, Format, Head, MemberReader, Sink
 from forge_core.sources.browser_schemas import SCHEMAS, Schema, query
 from forge_core.sources.options import MiB, Options
+from forge_core.sources.work import shielded
 from forge_core.times import Moment, plausible
 
 MAGIC = b"SQLite format 3\0"
@@ -51,8 +52,6 @@ class BrowserDatabase(MemberReader):
 
     def read(self, archive: Archive, members: Sequence[Member], context: Context) -> Iterator[Batch]:
         """In this process: only here a file can be read in place."""
-        from forge_core.sources.reading import shielded
-
         for member in members:
             report = context.report.member(member.name, self.name)
             sink = Sink(report, context.subject, context.options)

@@ -22,8 +22,8 @@ import msgspec
 from forge_core.sources.base import Batch, MemberReport
 from forge_core.sources.child import start
 from forge_core.sources.options import Options
-from forge_core.sources.reading import Part, Work, do, frugal
 from forge_core.sources.shared import Box
+from forge_core.sources.work import Part, Work, do, frugal
 
 AHEAD = 2  # parts that wait at each worker, so that it never waits for us
 LABEL = "label__"

@@ -10,8 +10,12 @@ import tarfile
 import zipfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forge_core.archives import Limits, open_archive
+from forge_core.archives.memory import MemoryArchive
+from forge_core.archives.nesting import check_nesting
 from forge_core.errors import Refused
 
 
@@ -51,3 +55,12 @@ def test_F_A3_nesting_over_the_limit_is_refused(tmp_path):
     assert refused.value.code == "FORGE-ARCHIVE-NESTED"
     with open_archive(path, Limits(max_nesting=3)) as archive:
         assert len(archive.members) == 1
+
+
+@given(st.integers(0, 400), st.binary(max_size=6))
+def test_F_A4_a_damaged_inner_zip_is_no_crash(at, bytes_):
+    inner = nested(2)
+    at = at % len(inner)
+    data = inner[:at] + bytes_ + inner[at + len(bytes_) :]
+
+    check_nesting(MemoryArchive({"inner.zip": data}), MemoryArchive({"inner.zip": data}).members)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from forge_core.archives import MemberError
 from forge_core.archives.memory import MemoryArchive
 from forge_core.events import KINDS, arrow_schema
-from forge_core.sources import Batch, MemberReport, Options, ReadReport, reading
+from forge_core.sources import Batch, MemberReport, Options, ReadReport, browser_database, reading, work
 from forge_core.sources.base import Reader
 from forge_core.sources.options import TableMapping
 from forge_core.sources.survey import survey_with
@@ -75,11 +75,13 @@ class _unshielded:
     """Lets faults of readers through, that ``parts`` would turn into a quarantined member."""
 
     def __enter__(self) -> None:
-        self._shielded = reading.shielded
-        reading.shielded = _plain
+        self._patched = [(module, module.shielded) for module in (browser_database, reading, work)]
+        for module, _ in self._patched:
+            module.shielded = _plain  # type: ignore[attr-defined]
 
     def __exit__(self, *_: object) -> None:
-        reading.shielded = self._shielded
+        for module, shielded in self._patched:
+            module.shielded = shielded  # type: ignore[attr-defined]
 
 
 def _plain(report: MemberReport, read: Callable[[], Iterator[Batch]]) -> Iterator[Batch]:
