@@ -88,7 +88,7 @@ def _system(member: str) -> str:
 def _add(sink: Sink, line: bytes, position: int) -> None:
     text = line.decode("utf-8", "replace")
     if found := _BGL.match(line):
-        label, epoch, node, _, component, level = (part.decode() for part in found.groups())
+        label, epoch, node, _, component, level = (part.decode("utf-8", "replace") for part in found.groups())
         at = parse_epoch(epoch)
         name = component.lower()
         sink.add(
@@ -97,14 +97,14 @@ def _add(sink: Sink, line: bytes, position: int) -> None:
             outcome="failure" if level in _BAD else "unknown", message=visible(text.partition(" ")[2]),
         )  # fmt: skip
     elif found := _HDFS.match(line):
-        name = found[8].decode().rpartition("$")[2].rpartition(".")[2]
+        name = found[8].decode("utf-8", "replace").rpartition("$")[2].rpartition(".")[2]
         moment = _hdfs_time([int(part) for part in found.groups()[:6]])
         if moment is None:
             sink.quarantine("unknown date")
             return
         sink.add(
             "security", "loghub", f"hdfs:{name.lower()}", moment, position, action=name.lower(),
-            outcome="failure" if found[7].decode() in _BAD else "unknown", message=visible(text),
+            outcome="failure" if found[7].decode("utf-8", "replace") in _BAD else "unknown", message=visible(text),
         )  # fmt: skip
     elif taken := take_apart(text):
         add_line(sink, "loghub", taken, position, text)
