@@ -150,8 +150,8 @@ def _publish_kind(connection: Connection, staging: Staging, kind: str, again: bo
             (kind, partition),
         )
     if again:
-        gone = f"and event_id not in (select event_id from ({found}) found)" if staged else ""
-        connection.execute(f"delete from raw.{kind} where export = %s {gone}", (partition,))
+        gone = f"and not exists (select from ({found}) f where f.event_id = r.event_id)" if staged else ""
+        connection.execute(f"delete from raw.{kind} r where export = %s {gone}", (partition,))
     digest = _digest(connection, kind, partition)
     connection.execute(
         "insert into forge.publications (partition, kind, rows, new_rows, digest) values (%s, %s, %s, %s, %s)"
@@ -175,8 +175,11 @@ def _events(connection: Connection, table: str, kind: str) -> str:
     connection.execute(
         f"create temp table chosen_{kind} on commit drop as {identity.chosen(kind, table, f'contested_{kind}')}"
     )
+    connection.execute(f"analyze contested_{kind}")
+    connection.execute(f"analyze chosen_{kind}")
     return (
-        f"select s.event_id, {names} from {table} s where event_id not in (select event_id from contested_{kind})"
+        f"select s.event_id, {names} from {table} s"
+        f" where not exists (select from contested_{kind} c where c.event_id = s.event_id)"
         f" union all select c.event_id, {names} from {table} s join chosen_{kind} c on c.place = s.ctid"
     )
 
