@@ -13,8 +13,8 @@ from forge_cli.progress import duration
 
 if TYPE_CHECKING:
     from forge_cli.client import Outcome
-    from forge_cli.ingest import Registered
     from forge_cli.inside import Look
+    from forge_cli.registering import Registered
     from forge_resources.stores import Stores
 
 NARROW = 60  # columns of a terminal too narrow for a table: one block per row then
