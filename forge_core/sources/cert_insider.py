@@ -45,9 +45,7 @@ class CertInsider(SplitReader):
         if len(found) < 2:
             return False
         names = set(found[0])
-        return names >= PEOPLE or (
-            names >= EVENT and bool(_ID.match(found[1][0])) and _kind(names) is not None
-        )
+        return names >= PEOPLE or (bool(_ID.match(found[1][0])) and _kind(names) is not None)
 
     def population(self, members: Sequence[str]) -> str | None:
         return f"benchmark:{SET}"
@@ -82,6 +80,8 @@ Add = Callable[[Cohort, str, Row, Moment, int, str], None]
 def _kind(names: set[str]) -> Add | None:
     if names >= PEOPLE:
         return _person
+    if not names >= EVENT:
+        return None
     if names >= {"to", "from", "size"}:
         return _mail
     if "url" in names:

@@ -25,7 +25,7 @@ RESUMED = b"<resumed>"
 
 # encodings that a declaration may name, besides UTF-8 and what a byte order mark tells; all are safe to decode
 _DECLARED = re.compile(
-    rb"<\?xml[^>]{0,100}encoding\s*=\s*[\"'](iso-8859-\d{1,2}|windows-125\d|koi8-[ru]|shift_jis|euc-jp|euc-kr|"
+    rb"<\?xml[^>]{0,100}encoding\s*=\s*[\"'](iso-8859-(?:1[013-6]|[1-9])|windows-125[0-8]|koi8-[ru]|shift_jis|euc-jp|euc-kr|"
     rb"gb2312|gbk|gb18030|big5)[\"']",
     re.I,
 )
