@@ -1,7 +1,7 @@
 """Fuzz every reader for a while, two at a time, and say what was found: one line each, one JSON object at the end.
 
     python -m tests.fuzz.run --seconds 20            as CI does
-    python -m tests.fuzz.run --seconds 3600          the long run; its result goes into docs/fuzzing.md
+    python -m tests.fuzz.run --seconds 3600 --seed 0 the long run; its result goes into docs/fuzzing.md
 
 Inputs that crash or hang a reader are kept in ``findings/`` (git does not see it); make a test of each.
 """
@@ -30,13 +30,13 @@ _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _COVERAGE = re.compile(r"cov: (\d+)")
 
 
-def fuzz(reader: str, seconds: int) -> dict[str, Any]:
+def fuzz(reader: str, seconds: int, seed: int) -> dict[str, Any]:
     """Fuzz one reader; what it did and found."""
     findings = FINDINGS / reader
     findings.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as grown:
         command = [
-            sys.executable, "-m", "tests.fuzz.target", reader, grown, f"-max_total_time={seconds}",
+            sys.executable, "-m", "tests.fuzz.target", reader, grown, f"-max_total_time={seconds}", f"-seed={seed}",
             f"-timeout={HANG_SECONDS}", f"-rss_limit_mb={MEMORY_MB}", "-max_len=16384", "-print_final_stats=1",
             f"-artifact_prefix={findings}/",
         ]  # fmt: skip
@@ -76,13 +76,14 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seconds", type=int, default=20, help="for each reader")
+    parser.add_argument("--seed", type=int, default=1, help="0: another one each time")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("readers", nargs="*", help="these alone")
     asked = parser.parse_args()
     names = asked.readers or [reader.name for reader in readers()]
     shutil.rmtree(FINDINGS, ignore_errors=True)
     with ThreadPoolExecutor(asked.jobs) as pool:
-        found = list(pool.map(lambda name: fuzz(name, asked.seconds), names))
+        found = list(pool.map(lambda name: fuzz(name, asked.seconds, asked.seed), names))
     bad = [one["reader"] for one in found if one["exit"]]
     print(json.dumps({"fuzz": found, "readers": len(found), "findings": bad}, indent=2))
     return 1 if bad else 0
