@@ -67,7 +67,7 @@ def fuzz(reader: str, seconds: int, seed: int) -> dict[str, Any]:
         (findings / "report.txt").write_text(said[-20_000:])
     elif not kept:
         shutil.rmtree(findings)
-    print(json.dumps(found), file=sys.stderr, flush=True)
+    sys.stderr.write(json.dumps(found) + "\n")  # at once: another thread may be writing
     return found
 
 
