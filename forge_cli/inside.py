@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Content:
-    """Rows of one kind from one source, and the days they are of."""
+    """Rows of one kind from one source, the days they are of, and the bytes of the files they are in."""
 
     rows: int = 0
+    bytes: int = 0
     first: datetime | None = None
     last: datetime | None = None
 
@@ -73,6 +74,7 @@ class Look:
                 "source": source,
                 "kind": kind,
                 "rows": one.rows,
+                "bytes": one.bytes,
                 "first": _day(one.first),
                 "last": _day(one.last),
             }
@@ -150,14 +152,17 @@ def _count(found: Look, archive: Archive, survey: Survey, subject: str | None, o
             report.add(part.reports)
             progress.add(part.bytes, sum(sum(one.rows.values()) for one in part.reports))
     sources.settle(report, survey)
+    size = {member.name: member.size for member in archive.members}
     for member, contents in by_member.items():
         if member not in report.broken:
             for key, one in contents.items():
+                one.bytes = size.get(member, 0)
                 _merge(found.content.setdefault(key, Content()), one)
 
 
 def _merge(into: Content, other: Content) -> None:
     into.rows += other.rows
+    into.bytes += other.bytes
     into.first = min(filter(None, (into.first, other.first)), default=None)
     into.last = max(filter(None, (into.last, other.last)), default=None)
 

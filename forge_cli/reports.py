@@ -80,13 +80,20 @@ def _show_look(one: Look) -> None:
     """One export in full: rows and days per source and kind, files by outcome, records that were set aside."""
     click.echo(f"{one.path.name}: {one.bytes / 1e6:,.1f} MB to read, {one.survey['population']}")
     rows = [
-        (source, kind, n.rows, n.first and n.first.date(), n.last and n.last.date())
+        (
+            source,
+            kind,
+            n.rows,
+            f"{n.bytes / 1e6:,.1f} MB",
+            n.first and n.first.date(),
+            n.last and n.last.date(),
+        )
         for (source, kind), n in sorted(one.content.items())
     ]
     table(
-        ("source", "kind", "rows", "first day", "last day"),
-        rows or [("–", "no rows", 0, None, None)],
-        right=(2,),
+        ("source", "kind", "rows", "in files of", "first day", "last day"),
+        rows or [("–", "no rows", 0, None, None, None)],
+        right=(2, 3),
     )
     for (status, reason), count in sorted(one.outcomes().items()):
         click.echo(f"  {status}: {count:,} file{'s' if count != 1 else ''}{', ' + reason if reason else ''}")
