@@ -76,15 +76,19 @@ def show_looks(looks: Sequence[Look], as_json: bool) -> None:
     click.echo("Nothing was written (--dry-run).")
 
 
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
+
+
 def _show_look(one: Look) -> None:
     """One export in full: rows and days per source and kind, files by outcome, records that were set aside."""
-    click.echo(f"{one.path.name}: {one.bytes / 1e6:,.1f} MB to read, {one.survey['population']}")
+    click.echo(f"{one.path.name}: {_size(one.bytes)} to read, {one.survey['population']}")
     rows = [
         (
             source,
             kind,
             n.rows,
-            f"{n.bytes / 1e6:,.1f} MB",
+            _size(n.bytes),
             n.first and n.first.date(),
             n.last and n.last.date(),
         )
