@@ -270,13 +270,14 @@ def _die_with_parent() -> Callable[[], None]:
     """What a child does before anything else: on Linux it asks for a SIGTERM at the death of who started it.
 
     Dagster treats SIGTERM as it finds SIGINT treated, and a shell without job control has those in its background
-    ignore SIGINT: a server started there would not end. So SIGINT is what it is by default again.
+    ignore SIGINT: a server started there would not end. So both are what they are by default again.
     """
     linux = sys.platform.startswith("linux")
     prctl, parent = ctypes.CDLL(None).prctl if linux else None, os.getpid()  # no import after the fork
 
     def ask() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, signal.SIG_DFL)
         if prctl is None:
             return
         prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

@@ -77,7 +77,8 @@ def test_a_code_location_that_does_not_load_says_so_and_leaves_nothing(folder: P
 @pytest.mark.parametrize("background", [False, True])
 def test_no_orphan_when_forge_is_killed(folder: Path, background: bool) -> None:
     def ignoring() -> None:  # as a shell without job control starts what is to run in its background
-        signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, signal.SIG_IGN if background else signal.SIG_DFL)
 
     forge = subprocess.Popen(
         [sys.executable, "-c", UP, str(folder / "home"), str(folder)], stdout=subprocess.PIPE, text=True,
