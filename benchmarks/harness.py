@@ -96,7 +96,7 @@ def run(arm: Arm, home: Path) -> Result:
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=out, stderr=err, preexec_fn=limited, env=dict(os.environ, TZ="UTC")
         )
-        memory = _Memory(process.pid)
+        memory = Memory(process.pid)
         memory.start()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -120,7 +120,7 @@ def run(arm: Arm, home: Path) -> Result:
     return result | seen
 
 
-class _Memory(threading.Thread):
+class Memory(threading.Thread):
     """Looks at the memory of a process and its descendants until told to stop. Sizes in KiB."""
 
     def __init__(self, pid: int) -> None:

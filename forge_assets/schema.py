@@ -49,14 +49,16 @@ def structure_spec(asset: str, about: str) -> AssetCheckSpec:
     return AssetCheckSpec(STRUCTURE, asset=key(asset), blocking=True, description=about)
 
 
-def structure(database: Database, asset: str, rules: Mapping[str, str]) -> AssetCheckResult:
+def structure(
+    database: Database, asset: str, rules: Mapping[str, str], also: Mapping[str, int] | None = None
+) -> AssetCheckResult:
     """Counts the rows of an asset's table that break a rule; any one blocks what comes after.
 
-    ``rules`` are SQL conditions that no row may meet, by name.
+    ``rules`` are SQL conditions that no row may meet, by name; ``also`` are counts of rows that broke others.
     """
     counted = ", ".join(f"count(*) filter (where {condition})" for condition in rules.values())
     found = database.rows(f"select {counted} from {keys.table(asset)}")[0]
-    counts = dict(zip(rules, found, strict=True))
+    counts = {**dict(zip(rules, found, strict=True)), **(also or {})}
     broken = [rule for rule, count in counts.items() if count]
     return AssetCheckResult(
         asset_key=key(asset),

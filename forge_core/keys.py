@@ -26,7 +26,13 @@ FAMILY_STAGES = ("training_set", "tuning", "model", "evaluation", "card", "champ
 INTERACTIONS = "features/interactions"
 ITEMS = "features/items"
 SUBJECTS = "features/subjects"
+CHUNKS = "features/chunks"
+ONLINE_FEATURES = "features/online"
+DOCUMENT_VECTORS = "embeddings/documents"
+PERSON_VECTORS = "embeddings/persons"
 ITEM_VECTORS = "embeddings/items"
+ITEM_TEXT_VECTORS = "embeddings/item_texts"
+PLACE_VECTORS = "embeddings/places"
 RECOMMENDATIONS = "insights/recommendations"
 
 
@@ -40,6 +46,10 @@ def clean(kind: str) -> str:
 
 def consent(purpose: str) -> str:
     return f"governance/consent/{purpose}"
+
+
+def feature(name: str) -> str:
+    return f"features/{name}"
 
 
 def family(name: str, stage: str) -> str:

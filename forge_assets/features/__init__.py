@@ -1,133 +1,106 @@
-"""``features/<table>``: point-in-time tables, set operations in PostgreSQL only, nothing fitted.
+"""``features/<table>``: point-in-time tables from the declarations in ``forge_core/features``; nothing is fitted.
 
-``interactions``  one row per subject and item: when first and last, how often, in which order
-``items``         what is known of an item: title, channel, categories, how many people and events
-``subjects``      attributes of subjects, one row each: stated ones, and how active they are
+One asset per declaration. A build touches only what its inputs changed. ``structure`` and ``no_leakage`` block
+what comes after: a row that breaks a rule, or one that knew the future, must not reach a model.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
 
 from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
     AssetExecutionContext,
     AssetsDefinition,
+    FreshnessPolicy,
     MaterializeResult,
     ResourceParam,
     asset,
 )
 
-from forge_assets import pictures
 from forge_assets.automation import FRESH
 from forge_assets.compute import LIGHT, RETRIES
-from forge_assets.outcome import Provenance, built, key, shown
+from forge_assets.features.showing import schema, showing
+from forge_assets.outcome import Provenance, built, key
 from forge_assets.outcome import keys as as_keys
-from forge_assets.schema import structure, structure_spec, table_metadata
-from forge_core import keys
+from forge_assets.schema import structure, structure_spec
+from forge_core.features import TABLES, FeatureTable
+from forge_resources import chunking, features
+from forge_resources.leakage import leakage
 from forge_resources.stores import Stores
 
+NO_LEAKAGE = "no_leakage"
 
-@dataclass(frozen=True)
-class Feature:
-    """A feature table: its SQL over clean tables, and the conditions that no row of it may meet."""
+# Google makes a scheduled export every two months: later than that a new one is due, after three it was missed.
+FRESHNESS = FreshnessPolicy.time_window(fail_window=timedelta(days=95), warn_window=timedelta(days=65))
 
-    asset: str
-    about: str
-    depends_on: Sequence[str]
-    select: str
-    violations: Mapping[str, str]
-    version: str = "1"
+TRANSFORMS: dict[str, features.Transform] = {"chunks": chunking.chunks}
 
 
-WATCH, PREFERENCE = keys.clean("watch"), keys.clean("preference")
-
-# An event of unknown time has its order; one with a time is ordered by it, ties by the order exported.
-_ORDER = "w.time, w.sequence, w.item"
-
-FEATURES = (
-    Feature(
-        keys.INTERACTIONS,
-        "One row per subject and item, from everything watched, listened to or rated.",
-        [WATCH],
-        f"""select subject, item, min(time) first_time, max(time) last_time,
-            row_number() over (partition by subject order by min(place)) - 1 as position,
-            count(*) as count, ln(1 + count(*))::float8 as strength, bool_and(time is null) as ordered_only,
-            (array_agg(source order by place))[1] as source, (array_agg(export order by place))[1] as export
-          from (select w.*, row_number() over (partition by w.subject order by {_ORDER}) as place
-                from clean.watch w) w
-          group by subject, item""",
-        {
-            "subject_missing": "subject is null",
-            "item_missing": "item is null",
-            "count_below_one": "count < 1",
-            "last_before_first": "last_time < first_time",
-            "order_negative": "position < 0",
-        },
-    ),
-    Feature(
-        keys.ITEMS,
-        "What is known of each item, and how many people and events stand behind it.",
-        [WATCH],
-        """select n.item, k.title, k.channel, coalesce(k.categories, '{}') as categories, n.interactions, n.subjects
-           from (select item, count(*) as interactions, count(distinct subject) as subjects
-                 from clean.watch group by item) n
-           join (select distinct on (item) item, title, channel, categories from clean.watch
-                 order by item, (title is null), time desc nulls last, sequence desc, event_id) k using (item)""",
-        {"item_missing": "item is null", "nobody": "subjects < 1"},
-    ),
-    Feature(
-        keys.SUBJECTS,
-        "Attributes of subjects, one per row: as stated in the export, and their activity in thirds.",
-        [WATCH, PREFERENCE],
-        """select subject, replace(item, 'attribute:', '') as attribute, max(value) as value,
-             min(source) as source, min(export) as export
-           from clean.preference where item like 'attribute:%' group by 1, 2
-           union all
-           select subject, 'activity', (array['light', 'medium', 'heavy'])[ntile(3) over (order by events, subject)],
-             source, export
-           from (select subject, count(*) events, min(source) source, min(export) export
-                 from clean.watch group by subject) w""",
-        {"subject_missing": "subject is null", "value_missing": "value is null"},
-    ),
-)
-
-
-def _feature(feature: Feature) -> AssetsDefinition:
-    address = keys.table(feature.asset)
+def _feature(table: FeatureTable) -> AssetsDefinition:
+    checked = table.point_in_time
+    about_leakage = "Built again from a past that ends, rows come out the same: none knows the future."
+    specs = [structure_spec(table.asset, "No row breaks a rule, and none is there twice.")]
+    if checked:
+        specs.append(
+            AssetCheckSpec(NO_LEAKAGE, asset=key(table.asset), blocking=True, description=about_leakage)
+        )
 
     @asset(
-        key=key(feature.asset),
-        deps=as_keys(feature.depends_on),
+        key=key(table.asset),
+        deps=as_keys(list(table.inputs.values())),
         group_name="features",
-        code_version=feature.version,
-        kinds={"postgres"},
-        tags={"layer": "features"},
-        description=feature.about,
-        check_specs=[structure_spec(feature.asset, "No row breaks a rule.")],
+        code_version=table.version,
+        kinds={"postgres", "feast"} if table.entity else {"postgres"},
+        tags={"layer": "features", "sensitivity": table.sensitivity},
+        metadata={"dagster/table_name": table.address, "dagster/column_schema": schema(table)},
+        description=table.about,
+        check_specs=specs,
         op_tags=LIGHT,
         retry_policy=RETRIES,
         automation_condition=FRESH,
+        freshness_policy=FRESHNESS,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-        provenance = Provenance.now(
-            stores, feature.asset, feature.version, feature.depends_on, context.run.run_id
-        )
-        stores.database.rebuild(address, feature.select)
-        metadata = table_metadata(stores.database, address) | _pictures(stores, feature.asset)
-        version = stores.database.content_version(address)
-        checks = [structure(stores.database, feature.asset, feature.violations)]
-        return built(stores, provenance, version, metadata, checks)
+        inputs = list(table.inputs.values())
+        provenance = Provenance.now(stores, table.asset, table.version, inputs, context.run.run_id)
+        made = features.build(stores.database, table, _made_by(stores, inputs), TRANSFORMS.get(table.name))
+        context.log.info(f"{table.address}: {made.rebuilt:,} of {made.units:,} units built again")
+        twice = {"there_twice": _twice(stores, table)}
+        checks = [structure(stores.database, table.asset, table.violations(), twice)]
+        if checked:
+            checks.append(_no_leakage(stores, table))
+        version = stores.database.content_version(table.address, [c.name for c in table.columns])
+        return built(stores, provenance, version, showing(stores, table, made), checks)
 
     return build
 
 
-def _pictures(stores: Stores, asset_key: str) -> dict[str, Any]:
-    """The long tail of items: from counts alone."""
-    if asset_key != keys.ITEMS:
-        return {}
-    counts = [n for (n,) in stores.database.rows("select interactions from features.items order by 1 desc")]
-    return {"long_tail": shown(stores, pictures.long_tail(counts))} if counts else {}
+def _made_by(stores: Stores, inputs: Sequence[str]) -> str:
+    """The code that made the inputs: the digest of an event says which it is, not what was made of it."""
+    known = stores.versions.all()
+    return ",".join(f"{name}:{known[name].code_version}" for name in inputs if name in known)
+
+
+def _twice(stores: Stores, table: FeatureTable) -> int:
+    return stores.database.value(
+        f"select count(*) from (select from {table.address} group by {', '.join(table.key)} having count(*) > 1) t"
+    )
+
+
+def _no_leakage(stores: Stores, table: FeatureTable) -> AssetCheckResult:
+    found = leakage(stores.database, table)
+    words = f"{found.compared:,} rows built again at {found.moments} moments"
+    return AssetCheckResult(
+        asset_key=key(table.asset),
+        check_name=NO_LEAKAGE,
+        passed=not found.leaking,
+        description=f"{words}; {found.leaking:,} know the future."
+        if found.leaking
+        else f"{words}: the same.",
+        metadata={"compared": found.compared, "leaking": found.leaking, "moments": found.moments},
+    )
 
 
 def feature_assets() -> Sequence[AssetsDefinition]:
-    return [_feature(feature) for feature in FEATURES]
+    return [_feature(table) for table in TABLES]
