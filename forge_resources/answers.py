@@ -8,8 +8,11 @@ from forge_core import keys
 from forge_core.errors import Refused, UsageError
 from forge_models.recommender import RECOMMENDER
 from forge_resources.consent import allowed
+from forge_resources.registry import Serving
 from forge_resources.settings import Settings
 from forge_resources.stores import Stores
+
+ANSWER = "1"  # raise it when answers are made in another way: those in the cache are then stale
 
 
 def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[str, Any]:
@@ -24,25 +27,47 @@ def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[
     )
     if not history:
         _refuse_unknown(stores, token)
-    champion = stores.registry.champion(family)
-    if champion is None:
+    serving = stores.registry.serving(family)
+    if serving is None:
         raise Refused(
             "FORGE-NO-CHAMPION",
             "No recommender is in service.",
             "None was better than its baselines, or there is too little data yet (learning mode).",
             "Look at `forge status`.",
         )
-    version, folder = champion
+    # Consent and history were read just now and are part of the version, with the champion and the titles: an
+    # answer from the cache is the one that would be made.
+    made_of = [
+        ANSWER,
+        serving.version,
+        serving.stamp,
+        history,
+        stores.exports.population(),
+        _titles_version(stores),
+    ]
+    return stores.cache.get_or(
+        "prediction",
+        (family, token, k),
+        lambda: _answer(stores, family, serving, history, k),
+        version=made_of,
+        subject=token,
+    )
+
+
+def _answer(
+    stores: Stores, family: str, serving: Serving, history: list[tuple[str, str, str]], k: int
+) -> dict[str, Any]:
+    """The champion's answer to a history of (item, source, export)."""
     request = RECOMMENDER.Request(history=[item for item, _, _ in history], k=k)
-    prediction = RECOMMENDER.predict(RECOMMENDER.load(folder), request)
+    prediction = RECOMMENDER.predict(RECOMMENDER.load(serving.folder), request)
     named = [r.item for r in prediction.items] + [
         reason.because for r in prediction.items for reason in r.reasons
     ]
     titles = _titles(stores, named)
     return {
         "family": family,
-        "model_version": version,
-        "candidate": stores.registry.tags(family, version).get("candidate"),
+        "model_version": serving.version,
+        "candidate": serving.tags.get("candidate"),
         "population": stores.exports.population(),
         "note": prediction.note,
         "from": {
@@ -99,6 +124,12 @@ def _known(family: str) -> None:
 def _titles(stores: Stores, items: list[str]) -> dict[str, str]:
     query = "select item, coalesce(title, item) from features.items where item = any(%s)"
     return dict(stores.database.rows(query, (items,)))
+
+
+def _titles_version(stores: Stores) -> str | None:
+    """Which content of features/items the titles are from."""
+    query = "select data_version from forge.versions where asset = %s"
+    return stores.database.value(query, (keys.ITEMS,))
 
 
 REASONS = 3  # what a person reads; the rest of the history adds less

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from forge_resources.tracking import Tracking
 
+if TYPE_CHECKING:
+    from forge_resources.cache import Cache
+
 CHAMPION, CHALLENGER = "champion", "challenger"
 
 
-class Registry:
-    """Versions and aliases of each family's model."""
+@dataclass(frozen=True)
+class Serving:
+    """The version in service: its local folder, its tags, and a ``stamp`` that no other version ever has."""
 
-    def __init__(self, tracking: Tracking) -> None:
-        self.tracking = tracking
+    version: str
+    folder: Path
+    tags: dict[str, str]
+    stamp: str
+
+
+class Registry:
+    """Versions and aliases of each family's model. ``cache`` keeps what never changes of a version."""
+
+    def __init__(self, tracking: Tracking, cache: Cache | None = None) -> None:
+        self.tracking, self.cache = tracking, cache
 
     def register(self, family: str, folder: Path, run: str, tags: dict[str, str]) -> str:
         """Store an artifact folder under the run and make it the family's newest version, alias ``challenger``."""
@@ -64,6 +78,41 @@ class Registry:
         """(version, folder) of the champion, or None where none was promoted yet."""
         version = self.version(family, CHAMPION)
         return (version, self.folder(family, version)) if version else None
+
+    def serving(self, family: str) -> Serving | None:
+        """The champion with all that an answer needs, or None where none was promoted yet.
+
+        Which version it is, is asked of the store each time, whoever moved the alias, so it is never stale. What is
+        known of a version is kept in the cache, and found there without importing MLflow, which takes seconds.
+        """
+        from forge_resources.aliases import stored
+
+        named = stored(self.tracking.uri, family, CHAMPION)
+        if named is None:  # no store that can be asked directly, or not sure: MLflow's client knows
+            version = self.version(family, CHAMPION)
+            return self._described(family, version) if version else None
+        if not named:
+            return None
+        version, stamp = named
+        if self.cache is None:
+            return self._described(family, version)
+        for _ in range(2):
+            found = self.cache.get_or(
+                "model", (family, version), lambda: self._details(family, version), version=stamp
+            )
+            folder = Path(found["folder"])
+            if folder.is_dir():
+                return Serving(version, folder, found["tags"], stamp)
+            self.cache.drop("model", (family, version))  # a downloaded copy that was tidied away
+        return self._described(family, version)
+
+    def _details(self, family: str, version: str) -> dict[str, Any]:
+        return {"folder": str(self.folder(family, version)), "tags": self.tags(family, version)}
+
+    def _described(self, family: str, version: str) -> Serving:
+        found = self.tracking.client.get_model_version(family, version)
+        stamp = f"{found.run_id}:{found.creation_timestamp}"
+        return Serving(version, self.folder(family, version), dict(found.tags), stamp)
 
     def models(self) -> list[dict[str, Any]]:
         """Every version with its aliases, tags and creation time, newest first."""
