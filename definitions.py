@@ -10,6 +10,7 @@ from forge_assets.clean import clean_assets
 from forge_assets.embeddings import embedding_assets
 from forge_assets.families import all_family_assets
 from forge_assets.features import feature_assets
+from forge_assets.features.online import online_assets
 from forge_assets.governance import consent_assets
 from forge_assets.insights import insight_assets
 from forge_assets.raw import raw_export
@@ -29,6 +30,7 @@ def build_defs(
             *consent_assets(),
             *clean_assets(),
             *feature_assets(),
+            *online_assets(),
             *embedding_assets(),
             *all_family_assets(),
             *insight_assets(),

@@ -118,6 +118,46 @@ def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) ->
     return _draw("metric by group", paint, height=0.32 * len(rows) + 1)
 
 
+PALETTE = ("#4f6bed", "#d1495b", "#2a9d8f", "#e9a13b", "#7b4fb3", "#5c8a3a", "#c06c9b")
+
+
+def scatter(groups: "Mapping[str, np.ndarray]", rest: "np.ndarray", title: str, label: str | None) -> Picture:
+    """Points (n, 2) of each group in its colour, the rest in grey; axes of such a map mean nothing."""
+
+    def paint(axes: Any) -> None:
+        if len(rest):
+            axes.scatter(rest[:, 0], rest[:, 1], s=5, color=GREY, alpha=0.5, linewidths=0)
+        for (name, points), colour in zip(groups.items(), PALETTE, strict=False):
+            short = name if len(name) <= 24 else f"{name[:23]}…"
+            axes.scatter(points[:, 0], points[:, 1], s=7, color=colour, alpha=0.75, linewidths=0, label=short)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.set_title(title, fontsize=8, loc="left")
+        if label is not None and groups:
+            axes.legend(
+                fontsize=6, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0), markerscale=1.5,
+                title=label, title_fontsize=6,
+            )  # fmt: skip
+
+    return _draw("map of the space", paint, height=3.6)
+
+
+def recall_curve(curve: Sequence[tuple[int, float]], target: float) -> Picture:
+    """Recall by the number of candidates that are ranked again: (candidates, recall)."""
+
+    def paint(axes: Any) -> None:
+        axes.plot(
+            [n for n, _ in curve], [recall for _, recall in curve], marker="o", color=BLUE, linewidth=1.5
+        )
+        axes.axhline(target, color="black", linestyle="--", linewidth=1)
+        axes.set_xlabel("candidates", fontsize=7)
+        axes.set_ylabel("recall@10", fontsize=7)
+        axes.set_title(f"recall by candidates, target {target} dashed", fontsize=8, loc="left")
+
+    return _draw("recall by candidates", paint, height=2.2)
+
+
 def heat_strip(rows_by_day: Mapping[date, int], what: str = "rows") -> Picture:
     """Rows per day, or per week over a long life: a band per calendar year, pale where there are none."""
     import numpy as np

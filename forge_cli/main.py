@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("forge_cli.doctor:command", "Is it healthy, and is it safe?"),
     "config": ("forge_cli.config:command", "Each setting and where it comes from."),
     "models": ("forge_cli.models:command", "Registered models, versions and champions."),
+    "search": ("forge_cli.search:command", "Passages of mail, chats and documents that answer some words."),
     "predict": ("forge_cli.predict:command", "One answer, with why and from which sources."),
 }
 

@@ -60,6 +60,9 @@ def of(stores: Stores, with_files: bool = False) -> dict[str, Any]:
         "exports": exports,
         "sets": reports.sets(stores, [export["partition"] for export in exports]),
         "assets": assets(stores),
+        "cache": {
+            kind: one for kind, one in stores.cache.statistics().items() if one["hits"] + one["misses"]
+        },
         "champions": {family: results.headline(stores, family) for family in results.families(stores)},
     }
 
@@ -111,6 +114,14 @@ def stale(asset: str, stores: Stores, versions: dict[str, Version]) -> bool:
     return any(i in versions and versions[i].data_version != seen for i, seen in last.inputs.items())
 
 
+def cache_line(kinds: dict[str, Any]) -> str:
+    """``prediction 12 of 20 (60 %)``: how many questions of each kind the cache answered."""
+    return ", ".join(
+        f"{kind} {one['hits']:,} of {one['hits'] + one['misses']:,} ({one['hit_rate']:.0%})"
+        for kind, one in kinds.items()
+    )
+
+
 def show(document: dict[str, Any], with_exports: bool) -> None:
     exports = document["exports"]
     click.echo(f"home        {document['home']}")
@@ -125,6 +136,8 @@ def show(document: dict[str, Any], with_exports: bool) -> None:
         if found:
             beside = ", ".join(f"{name} {value:.4f}" for name, value in found["baselines"].items())
             click.echo(f"{family:<11} {found['candidate']} {found['name']} {found['value']:.4f} ({beside})")
+    if document.get("cache"):
+        click.echo(f"cache       {cache_line(document['cache'])}")
     if document["assets"]:
         reports.table(
             ("asset", "state", "rows", "built", "note"),

@@ -50,6 +50,20 @@ create table if not exists reference.event_labels (event_id uuid primary key, ki
 create table if not exists forge.versions (asset text primary key, state text not null, data_version text not null,
     code_version text not null, inputs jsonb not null, note text, run_id text,
     built_at timestamptz not null default now());
+create table if not exists forge.spaces (space text primary key, model text not null, dimensions int not null,
+    rows bigint not null, indexed text not null, ef_search int not null, rerank int not null, recall float8,
+    version text not null, generation bigint not null default 0, changes bigint not null default 0,
+    built_at timestamptz not null default now());
+create or replace function forge.space_changed() returns trigger language plpgsql as $$
+declare added bigint := 0;
+begin
+    if tg_op = 'INSERT' then select count(*) into added from come; end if;
+    if tg_op = 'DELETE' then select -count(*) into added from gone; end if;
+    update forge.spaces set rows = case tg_op when 'TRUNCATE' then 0 else rows + added end, changes = changes + 1,
+        generation = generation + (tg_op in ('UPDATE', 'TRUNCATE'))::int, version = md5(version || tg_op || changes)
+        where space = tg_table_name and (added <> 0 or tg_op in ('UPDATE', 'TRUNCATE'));
+    return null;
+end $$;
 create table if not exists governance.consent (purpose text, subject text default '*', source text default '*',
     state text not null, granted_by text not null, at timestamptz not null default now(), expires timestamptz,
     primary key (purpose, subject, source));
@@ -198,11 +212,15 @@ class Database:
             connection.execute(f"drop table if exists {address}")
             connection.execute(f"alter table {address}__new rename to {name}")
 
-    def content_version(self, address: str) -> str:
-        """A hash of a table's content, whatever the order of its rows: the asset's data version."""
+    def content_version(self, address: str, columns: Sequence[str] = ()) -> str:
+        """A hash of a table's content, whatever the order of its rows: the asset's data version.
+
+        ``columns``: of these alone.
+        """
+        row = f"row({', '.join(columns)})" if columns else "t"
         found = self.rows(
-            "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0),"
-            f" coalesce(sum(hashtextextended(t::text, 1)::numeric), 0) from {address} t"
+            f"select count(*), coalesce(sum(hash_record_extended({row}, 0)), 0),"
+            f" coalesce(sum(hash_record_extended({row}, 1)), 0) from {address} t"
         )
         return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 

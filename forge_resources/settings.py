@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         None, "An MLflow of yours; unset: embedded.", "MLFLOW_TRACKING_URI", "MLRUN_DBPATH"
     )
     dagster_home: Path = setting(None, "Dagster's instance folder.", "DAGSTER_HOME")
+    text_encoder: str = setting(
+        "all-MiniLM-L6-v2", "Makes vectors of text: the one in the package, a local folder, or a name on the hub."
+    )
     executor: Literal["local", "ray", "k8s"] = setting("local", "Where heavy steps run.")
     preset: Literal["quick", "full"] = setting("full", "How long models search and train.")
     seed: int = setting(0, "The seed of everything that draws at random.", ge=0)

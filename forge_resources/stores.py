@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from forge_resources.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from forge_models.encoder.text_encoder import TextEncoder
+    from forge_resources.cache import Cache
     from forge_resources.consent import Consent
     from forge_resources.exports import Exports
+    from forge_resources.feature_store import FeatureStore
     from forge_resources.pictures import Pictures
     from forge_resources.postgres import Database
     from forge_resources.registry import Registry
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 class Stores:
     """``stores.database``, ``.exports``, ``.consent``, ``.versions``, ``.vault``, ``.vectors``, ``.tracking``,
-    ``.registry``, ``.pictures``; the settings are read when the first is asked for."""
+    ``.registry``, ``.pictures``, ``.cache``, ``.feature_store``; the settings are read when the first is asked for."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         if settings is not None:
@@ -91,6 +94,12 @@ class Stores:
         return Vectors(self.database)
 
     @cached_property
+    def encoder(self) -> TextEncoder:
+        from forge_models import encoder
+
+        return encoder.load(self.settings.text_encoder, self.settings.home / "encoders")
+
+    @cached_property
     def tracking(self) -> Tracking:
         from forge_resources.tracking import Tracking
 
@@ -102,4 +111,44 @@ class Stores:
     def registry(self) -> Registry:
         from forge_resources.registry import Registry
 
-        return Registry(self.tracking)
+        return Registry(self.tracking, self.cache)
+
+    @cached_property
+    def cache(self) -> Cache:
+        from forge_resources.cache import Cache
+
+        return Cache(
+            self.settings.redis_url,
+            self.settings.cache_ttl_s,
+            self._mark("cache").encode(),
+            f"forge-{self._home}",
+        )
+
+    @cached_property
+    def feature_store(self) -> FeatureStore:
+        from forge_core.errors import ForgeError
+        from forge_resources.feature_store import FeatureStore
+
+        if not self.settings.redis_url:
+            raise ForgeError(
+                "FORGE-STACK-DOWN",
+                "No Redis is known to this process.",
+                "REDIS_URL is not set, so the stack was not started for it.",
+                'Use `forge up`, or run `eval "$(forge env)"` first.',
+            )
+        return FeatureStore(
+            self.database,
+            self.settings.redis_url,
+            self.settings.home,
+            project=f"forge_{self._home}",
+            cache=self.cache,
+        )
+
+    @property
+    def _home(self) -> str:
+        """Eight characters that tell this home from others on the same Redis, and stay when it is moved."""
+        return self._mark("home")[:8]
+
+    def _mark(self, what: str) -> str:
+        """A secret of this home for one use, from the key of its pseudonyms."""
+        return self.vault.pseudonyms.contact(f"forge {what}").partition("_")[2]

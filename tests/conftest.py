@@ -53,12 +53,19 @@ def stack() -> Iterator[Stack]:
         shutil.rmtree(servers.sockets, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def _encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Which backend is the fastest is measured once for all homes of a run."""
+    return tmp_path_factory.mktemp("encoders")
+
+
 @pytest.fixture
-def home(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _encoders: Path) -> Iterator[Path]:
     database = f"t_{uuid.uuid4().hex[:12]}"
     stack.postgres.ensure_databases([database])
     folder = tmp_path / "home"
     folder.mkdir(mode=0o700)
+    (folder / "encoders").symlink_to(_encoders, target_is_directory=True)
     for name, value in {
         "FORGE_HOME": str(folder),
         "DAGSTER_HOME": str(folder / "dagster"),

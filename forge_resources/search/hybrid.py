@@ -1,0 +1,125 @@
+"""Search by words and by meaning, fused: passages with what they are of, when they were written, and where from.
+
+Consent, source and time are conditions inside both queries. What comes out was never embedded or indexed
+without consent to ``understand``, and is asked for it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forge_core import keys
+from forge_core.errors import ForgeError, UsageError
+from forge_core.fusion import fused
+from forge_resources.search import lexical
+from forge_resources.vectors.filters import Filter, Words, condition
+
+if TYPE_CHECKING:
+    from forge_resources.stores import Stores
+
+SPACE = "documents"
+PURPOSE = "understand"
+DEPTH = 50  # of each ranking that is fused
+# Meaning finds more of what is asked for than words do; words find names and numbers that meaning does not know.
+# Chosen on the first halves of the benchmark's sets: see benchmarks/search.py.
+WEIGHTS = {"meaning": 1.0, "words": 0.35}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is asked: words, and which passages may answer."""
+
+    words: str
+    k: int = 10
+    sources: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    subject: str | None = None  # a pseudonym
+
+    def filter(self) -> Filter:
+        return Filter(self.subject, self.sources, self.since, self.until, PURPOSE)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One answer. ``found_by`` says at which place each ranking has it."""
+
+    chunk: str
+    score: float
+    found_by: dict[str, int]
+    kind: str
+    title: str | None
+    text: str
+    time: datetime | None
+    source: str
+    export: str
+    language: str | None
+    author: str | None
+    event: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "time": self.time.isoformat() if self.time else None}
+
+
+def search(stores: Stores, asked: Search) -> list[Passage]:
+    """The ``k`` best passages; FORGE-INDEX-MISSING where nothing is indexed yet, FORGE-INDEX-MODEL where the index
+    was made by another encoder than the settings name."""
+    if not asked.words.strip():
+        raise UsageError("FORGE-SEARCH-EMPTY", "There is nothing to search for.", fix="Give some words.")
+    if not stores.database.exists(keys.table(keys.DOCUMENT_VECTORS)) or stores.vectors.space(SPACE) is None:
+        raise ForgeError(
+            "FORGE-INDEX-MISSING",
+            "No text is indexed yet.",
+            "embeddings/documents was not built: there is no text, or no consent to understand it.",
+            "Build it with `forge build embeddings/documents`; `forge status` says why it may wait.",
+        )
+    rankings = {
+        "meaning": by_meaning(stores, asked.words, asked.filter()),
+        "words": by_words(stores, asked.words, asked.filter()),
+    }
+    best = fused(rankings, WEIGHTS)[: asked.k]
+    return _passages(stores, best, rankings)
+
+
+def by_meaning(stores: Stores, words: str, filter: Filter, depth: int = DEPTH) -> list[str]:
+    """Ids of passages by the cosine of their vectors with that of ``words``, the nearest first."""
+    encoder = stores.encoder
+    vector = stores.cache.get_or(
+        "intermediate", ("query vector", words), lambda: encoder.encode_one(words), version=encoder.identity
+    )
+    hits = stores.vectors.search(SPACE, np.asarray(vector), depth, filter, encoder.identity)
+    return [hit.id for hit in hits]
+
+
+def by_words(stores: Stores, words: str, filter: Filter, depth: int = DEPTH) -> list[str]:
+    """Ids of passages by the words they share with ``words``, the best first."""
+    with stores.database.transaction() as connection:
+        allowed = Words.read(connection, filter.purpose) if filter.purpose else None
+        return lexical.nearest(
+            connection, lexical.weighed(connection, words), depth, condition(filter, allowed)
+        )
+
+
+def _passages(
+    stores: Stores, best: Sequence[tuple[str, float]], rankings: dict[str, list[str]]
+) -> list[Passage]:
+    found = {
+        row[0]: row[1:]
+        for row in stores.database.rows(
+            "select chunk_id, kind, title, text, time, source, export, language, author, event_id::text"
+            " from features.chunks where chunk_id = any(%s)",
+            ([chunk for chunk, _ in best],),
+        )
+    }
+    return [
+        Passage(
+            chunk, score, {name: ids.index(chunk) + 1 for name, ids in rankings.items() if chunk in ids}, *found[chunk]
+        )
+        for chunk, score in best
+        if chunk in found  # it may have left since it was indexed
+    ]  # fmt: skip
