@@ -11,6 +11,7 @@ from pathlib import Path
 from babel import Locale
 
 from forge_core import events, sources
+from forge_core.features import TABLES, FeatureTable
 from forge_core.locales import REGIONS
 
 FOLDER = Path(__file__).resolve().parent
@@ -90,6 +91,25 @@ Tables and records of your own are read with a mapping: [Exports of your own](ex
 
 A new format is one module in `forge_core/sources/` with a `READER`; nothing else names it.
 """
+FEATURES = """\
+<!-- Made by docs/generate.py from forge_core/features. Do not edit: change the code and run `make docs`. -->
+# Feature tables
+
+One table of `features.*` per section. A column marked *served* is a number that models get: it is registered in
+Feast, found by the columns named as *entity*, joined in the past for training and read online for serving.
+
+- **Known at.** `known_at` is the moment from which a row's values were known. Nothing later went into it: the blocking
+  check `no_leakage` builds rows again from a past that ends and compares them.
+- **One source a row.** A row about a person rests on one subject and one source, so that consent and erasure reach
+  exactly what rests on them. (`interactions`, where several sources tell of an item, is of the first by name.)
+- **Units.** What is built again when an event comes or goes: all of a subject, a subject's month (with the months
+  beside it), one event, an item, or everything.
+- Hours and days are UTC.
+
+Plain use of Feast, on the folder that `features/online` writes: `feast -c .forge/feast feature-views list`.
+
+{tables}
+"""
 MiB = 2**20
 
 
@@ -99,7 +119,27 @@ def pages() -> dict[str, str]:
     return {
         "events.md": EVENTS.format(flags=flags) + events.markdown(),
         "sources.md": sources_page(),
+        "features.md": FEATURES.format(tables="\n".join(map(feature_section, TABLES))),
     }
+
+
+def feature_section(table: FeatureTable) -> str:
+    served = [f"entity {', '.join(f'`{name}`' for name in table.entity)}"] if table.entity else []
+    facts = [
+        f"from {', '.join(f'`{name}`' for name in table.inputs.values())}",
+        f"unit: {table.unit}",
+        f"key {', '.join(f'`{name}`' for name in table.key)}",
+        *served,
+        table.sensitivity,
+    ]
+    rows = "\n".join(
+        f"| `{c.name}` | {c.type} | {'served' if c.served else ''} | {c.identifier} | {c.about} |"
+        for c in table.columns
+    )
+    return (
+        f"## {table.name}\n\n{table.about}\n\n{'; '.join(facts)}.\n\n"
+        f"| column | type | | identifier | what |\n|---|---|---|---|---|\n{rows}\n"
+    )
 
 
 def sources_page() -> str:
