@@ -29,6 +29,7 @@ __all__ = [
     "Splits",
     "Task",
     "TrainingRun",
+    "report",
 ]
 
 Part = Literal["train", "validation", "test"]
@@ -111,6 +112,15 @@ class Candidate(Protocol):
 
     def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> Any:
         """Fit on ``splits.part("train")`` and return the model."""
+
+
+def report(model: Any) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """What a fitted model says of its fit, as tables by name: the selection of features, a reduction.
+
+    A model may have an attribute ``report``; the family's ``model`` asset shows it. Rows hold names of features and
+    figures over many rows, never a word, a title or an id of somebody's data.
+    """
+    return getattr(model, "report", {})
 
 
 @dataclass(frozen=True)

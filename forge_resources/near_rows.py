@@ -143,7 +143,8 @@ class Held:
             return []
         rows = np.sort(rows)
         wide = self._halves(rows).astype(np.float32)
-        score = wide @ vector / (np.sqrt(np.einsum("ij,ij->i", wide, wide)) * np.linalg.norm(vector))
+        length = np.sqrt(np.einsum("ij,ij->i", wide, wide)) * np.linalg.norm(vector)
+        score = wide @ vector / np.maximum(length, 1e-12)
         ranked = sorted(zip(-score, (self.ids[row] for row in rows), strict=True))[:k]
         return [Hit(identifier, float(-negative)) for negative, identifier in ranked]
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from forge_assets.compute import HEAVY
 from forge_assets.families.bundle import Bundle, digest
 from forge_assets.outcome import built, shown
 from forge_core.errors import ForgeError
-from forge_models.family import Splits
+from forge_models.family import Splits, report
 from forge_resources.registry import CHALLENGER, CHAMPION
 from forge_resources.stores import Stores
 
@@ -118,6 +119,22 @@ def _words(config: str) -> str:
     )
 
 
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of a model's report as a table; figures to four digits."""
+    if not rows:
+        return "–"
+
+    def cell(value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+    columns = list(rows[0])
+    lines = [[c.replace("_", " ") for c in columns], ["---"] * len(columns)]
+    lines += [[cell(row[c]) for c in columns] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 def model(bundle: Bundle) -> AssetsDefinition:
     family = bundle.family
     depends_on = [bundle.key("training_set"), bundle.key("tuning")]
@@ -146,11 +163,17 @@ def model(bundle: Bundle) -> AssetsDefinition:
         sign = 1 if family.tasks[0].higher_is_better else -1
         chosen = max((n for n, b in best.items() if not b[2]), key=lambda n: sign * best[n][1])
         rows = []
+        reports: dict[str, MetadataValue] = {}
         for candidate in family.candidates:
             config, _, baseline = best[candidate.name]
             began = time.monotonic()
             run = bundle.training_run(stores, generation, candidate.name, config)
-            family.save(candidate.fit(splits, config, run), folder / candidate.name)
+            fitted = candidate.fit(splits, config, run)
+            family.save(fitted, folder / candidate.name)
+            reports |= {
+                f"{candidate.name}_{name}": MetadataValue.md(_table(shown_rows))
+                for name, shown_rows in report(fitted).items()
+            }
             rows.append(
                 {
                     "candidate": candidate.name,
@@ -181,6 +204,7 @@ def model(bundle: Bundle) -> AssetsDefinition:
                 "candidates": MetadataValue.md(
                     f"| candidate | config | fitted in | size |\n|---|---|---|---|\n{listed}"
                 ),
+                **reports,
             },
         )
 

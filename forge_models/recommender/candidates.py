@@ -1,14 +1,15 @@
-"""The candidates of the recommender: EASE, and item-kNN and popularity as the baselines it must beat."""
+"""The candidates of the recommender: EASE and content, and item-kNN and popularity as the baselines to beat."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from forge_core import keys
 from forge_models.family import Compute, Splits, TrainingRun
 
 if TYPE_CHECKING:
-    from forge_models.recommender.models import EaseModel, ItemKnnModel, PopularityModel
+    from forge_models.recommender.models import ContentModel, EaseModel, ItemKnnModel, PopularityModel
 
 # EASE holds one float64 matrix of max_items squared: 8,000 items are 512 MB and some 10 s on two cores.
 MAX_ITEMS = 8_000
@@ -31,6 +32,26 @@ class Ease:
         from forge_models.recommender.ease import fit
 
         return fit(splits.part("train"), float(config["lambda"]), int(config["max_items"]), run)
+
+
+class Content:
+    """What is written of items, and popularity: it can rank an item that only one subject knows, or nobody."""
+
+    name = "content"
+    is_baseline = False
+    compute: Compute = "cpu"
+
+    def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
+        """``dims``: of the text's reduction; ``keep``: how many of the five features, at most."""
+        default = [{"dims": 64, "keep": 5}]
+        more = [{"dims": 16, "keep": 5}, {"dims": 200, "keep": 5}, {"dims": 64, "keep": 3}]
+        return default if preset == "quick" else default + more
+
+    def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> ContentModel:
+        from forge_models.recommender.content import fit
+
+        items = splits.side.get(keys.ITEMS)
+        return fit(splits.part("train"), items, int(config["dims"]), int(config["keep"]), run)
 
 
 class ItemKnn:

@@ -1,7 +1,7 @@
 """The description of the recommender family: see ``forge_models.family.ModelFamily``.
 
 Inputs: ``features/interactions``, one row per subject and item (columns subject, item, first_time,
-last_time, position, count, strength, ordered_only, source, export), and ``features/items``.
+last_time, position, count, strength, ordered_only, source, export), and ``features/items``, what is written of each.
 The work is done in the modules beside this one, which are imported when a method is called.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from forge_core import keys
 from forge_models.family import Candidate, Evaluation, Part, Splits, Task
 from forge_models.recommender import messages
-from forge_models.recommender.candidates import Ease, ItemKnn, Popularity
+from forge_models.recommender.candidates import Content, Ease, ItemKnn, Popularity
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +38,7 @@ class Recommender:
 
     def __init__(self, strategy: Strategy = "auto") -> None:
         self.strategy: Strategy = strategy
-        self.candidates: Sequence[Candidate] = (Ease(), ItemKnn(), Popularity())
+        self.candidates: Sequence[Candidate] = (Ease(), Content(), ItemKnn(), Popularity())
 
     def split(self, tables: Mapping[str, pa.Table]) -> Splits:
         from forge_models.recommender import splitting
@@ -69,7 +69,7 @@ class Recommender:
     def predict_all(self, model: Any, tables: Mapping[str, pa.Table], k: int = 10) -> pa.Table:
         from forge_models.recommender import predicting
 
-        return predicting.predict_all(model, tables[keys.INTERACTIONS], k)
+        return predicting.predict_all(model, tables[keys.INTERACTIONS], k, tables.get(keys.ITEMS))
 
     def save(self, model: Any, folder: Path) -> None:
         from forge_models.recommender import storing

@@ -1,18 +1,20 @@
 """The fitted models: what they hold, and how they score. Arrays only; reading and writing is elsewhere.
 
-All three are linear in the history: score = sum of the contributions of the subject's own items. That is
-what makes their reasons exact.
+All are linear in the history: score = what the model thinks of the item for anybody (the prior, 0 for most of them)
++ the sum of the contributions of the subject's own items. That is what makes their reasons exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
+
+from forge_models.recommender.item_text import BLOCKS, Block
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,11 @@ class RecommenderModel:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     kind: ClassVar[str]
-    personal: ClassVar[bool] = True  # does the answer depend on the history?
+
+    @property
+    def personal(self) -> bool:
+        """Does the answer depend on the history?"""
+        return True
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -42,6 +48,10 @@ class RecommenderModel:
     def contributions(self, history: np.ndarray, items: np.ndarray) -> np.ndarray:
         """(len(history), len(items)) float64: what each watched item adds to the score of each item."""
         raise NotImplementedError
+
+    def prior(self, items: np.ndarray) -> np.ndarray:
+        """(len(items),) float64: the part of each score that no watched item adds."""
+        return np.zeros(len(items))
 
     def scores(self, histories: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
         """Scores (n, items), and (n,) bool where popularity had to stand in for an unknown history."""
@@ -105,10 +115,86 @@ class PopularityModel(RecommenderModel):
     """Everybody gets what most know."""
 
     kind: ClassVar[str] = "popularity"
-    personal: ClassVar[bool] = False
+
+    @property
+    def personal(self) -> bool:
+        return False
 
     def linear(self, histories: sp.csr_array) -> np.ndarray:
         return np.tile(self.counts.astype(np.float64), (histories.shape[0], 1))
 
     def contributions(self, history: np.ndarray, items: np.ndarray) -> np.ndarray:
         return np.zeros((len(history), len(items)))
+
+
+@dataclass(frozen=True)
+class ContentModel(RecommenderModel):
+    """Items like those of the history in words, publisher and categories, and how popular they are.
+
+    ``blocks`` as ``item_text.fit`` gives them; ``components`` (d, words) float32: the text's reduction, and ``reduced``
+    (items, d) float32: its rows, of length 1 or 0. ``weights`` (5,) float64, one for each of ``FEATURES``; the score
+    is their weighted sum, each but popularity being the mean over the history of the cosine of two rows.
+    """
+
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    components: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    reduced: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    weights: np.ndarray = field(default_factory=lambda: np.zeros(5))
+    report: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    kind: ClassVar[str] = "content"
+    FEATURES: ClassVar[tuple[str, ...]] = (*BLOCKS, "reduced_text", "popularity")
+
+    @property
+    def personal(self) -> bool:
+        return bool(self.weights[:-1].any())
+
+    @cached_property
+    def bag(self) -> sp.csr_array:
+        """(items, keys of all blocks) float64: the rows of the blocks, side by side."""
+        parts = [self.blocks[name].matrix.astype(np.float64) for name in BLOCKS]
+        return sp.hstack(parts, format="csr")
+
+    @cached_property
+    def bag_weights(self) -> np.ndarray:
+        """(keys of all blocks,) float64: the weight of its feature, for each column of ``bag``."""
+        return np.repeat(self.weights[: len(BLOCKS)], [self.blocks[name].matrix.shape[1] for name in BLOCKS])
+
+    @cached_property
+    def by_key(self) -> tuple[sp.csr_array, np.ndarray]:
+        """``bag`` and ``reduced``, float64, with items as columns."""
+        return self.bag.T.tocsr(), np.ascontiguousarray(self.reduced.T, np.float64)
+
+    def linear(self, histories: sp.csr_array) -> np.ndarray:
+        lengths = np.maximum(np.diff(histories.indptr), 1)
+        mean = sp.csr_array(
+            (np.repeat(1.0 / lengths, np.diff(histories.indptr)), histories.indices, histories.indptr),
+            shape=histories.shape,
+        )
+        return self._votes(mean) + self.prior(np.arange(len(self.items)))
+
+    def contributions(self, history: np.ndarray, items: np.ndarray) -> np.ndarray:
+        one = sp.csr_array(
+            (np.full(len(history), 1.0 / max(len(history), 1)), history, np.arange(len(history) + 1)),
+            shape=(len(history), len(self.items)),
+        )
+        return self._votes(one)[:, items]
+
+    def prior(self, items: np.ndarray) -> np.ndarray:
+        return self.weights[-1] * np.log1p(self.counts[items])
+
+    def _votes(self, mean: sp.csr_array) -> np.ndarray:
+        """(n, items): rows of ``mean`` (n, items) against all items.
+
+        Sparse products alone: they add up in one order whatever the number of rows, so that two items with the
+        same words stay equal and one answer is the same among many.
+        """
+        bag, reduced = self.by_key
+        profile = mean @ self.bag
+        profile.data *= self.bag_weights[profile.indices]
+        votes = (profile @ bag).toarray()
+        if self.weights[len(BLOCKS)]:
+            votes += (
+                sp.csr_array(mean @ self.reduced.astype(np.float64)) @ reduced * self.weights[len(BLOCKS)]
+            )
+        return votes

@@ -10,9 +10,10 @@ from forge_core.evaluation import ranking
 from forge_models.family import Reason
 from forge_models.recommender.interactions import binary, codes, sorted_unique, text
 from forge_models.recommender.messages import Prediction, Recommendation, Request
-from forge_models.recommender.models import RecommenderModel
+from forge_models.recommender.models import ContentModel, RecommenderModel
 
 POPULAR = "The same for everybody: the items that most people know."
+POPULARITY = "popularity"  # a reason that is no item: ids of items have a namespace
 FALLBACK = "None of the history is known to the model: these are the items that most people know."
 REASONS = 3  # watched items named per recommendation in the table of all answers
 
@@ -28,7 +29,10 @@ SCHEMA = pa.schema(
 
 
 def predict(model: RecommenderModel, request: Request) -> Prediction:
-    """The best ``k`` items that are neither in the history nor excluded; reasons by falling weight."""
+    """The best ``k`` items that are neither in the history nor excluded; reasons by falling weight.
+
+    They add up to the score: what the model thinks of an item for anybody is a reason too, ``popularity``.
+    """
     history = np.array(
         sorted({model.index[item] for item in request.history if item in model.index}), np.int64
     )
@@ -43,21 +47,28 @@ def predict(model: RecommenderModel, request: Request) -> Prediction:
     top = top[top >= 0]
     explained = model.personal and not fallback[0]
     weights = model.contributions(history, top) if explained else np.zeros((0, len(top)))
+    prior = model.prior(top) if explained else np.zeros(len(top))
     items = []
     for column, item in enumerate(top):
-        order = np.argsort(-weights[:, column], kind="stable")
-        reasons = tuple(
-            Reason(model.items[history[row]], float(weights[row, column]))
-            for row in order
-            if weights[row, column]
-        )
+        found = [(model.items[history[row]], float(w)) for row, w in enumerate(weights[:, column])]
+        found.append((POPULARITY, float(prior[column])))
+        reasons = tuple(Reason(*one) for one in sorted(found, key=lambda one: -one[1]) if one[1])
         items.append(Recommendation(model.items[item], float(scores[0, item]), reasons))
     note = "" if explained else POPULAR if not model.personal else FALLBACK
     return Prediction(tuple(items), note)
 
 
-def predict_all(model: RecommenderModel, interactions: pa.Table, k: int = 10) -> pa.Table:
-    """Columns subject, rank (from 1), item, score, reasons (at most three items that pulled it in most)."""
+def predict_all(
+    model: RecommenderModel, interactions: pa.Table, k: int = 10, items: pa.Table | None = None
+) -> pa.Table:
+    """Columns subject, rank (from 1), item, score, reasons (at most three items that pulled it in most).
+
+    Given ``items`` (``features/items``), a model that reads words also ranks what came after its training.
+    """
+    if items is not None and isinstance(model, ContentModel):
+        from forge_models.recommender.content import with_newcomers
+
+        model = with_newcomers(model, items, sorted_unique(text(interactions["item"])).to_pylist())
     subject = text(interactions["subject"])
     subjects = sorted_unique(subject)
     vocabulary = pa.array(model.items, pa.string())

@@ -13,7 +13,7 @@ from forge_core.errors import ForgeError
 
 UNIT = 2e-3  # rounding to half precision changes a length by less: such vectors are taken as they are
 # thresholds in standard deviations of a component, which is 1/sqrt(d) for a vector of length 1
-THRESHOLDS = (-1.1, -0.5, 0.0, 0.5, 1.1)
+THRESHOLDS = (-0.65, 0.0, 0.65)
 
 
 def normalised(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -59,7 +59,7 @@ def test_the_default_configuration_comes_first_and_full_tries_no_less_than_quick
         quick, full = candidate.configs("quick"), candidate.configs("full")
         assert quick[0] == full[0]
         assert len(quick) <= len(full)
-    assert [c.name for c in RECOMMENDER.candidates if not c.is_baseline] == ["ease"]
+    assert [c.name for c in RECOMMENDER.candidates if not c.is_baseline] == ["ease", "content"]
 
 
 # --- splits ---------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_f_d3_with_shuffled_labels_no_candidate_surely_beats_popularity(tables: 
     shuffled = shuffled.group_by(["subject", "item"]).aggregate([(name, "min") for name in columns])
     splits = RECOMMENDER.split({keys.INTERACTIONS: shuffled.rename_columns(["subject", "item", *columns])})
     popularity = ndcg("popularity", splits.refit())
-    for name in ("ease", "item_knn"):
+    for name in ("ease", "content", "item_knn"):
         assert not paired_difference(ndcg(name, splits.refit()), popularity).low > 0
 
 
@@ -283,7 +283,7 @@ def test_an_unknown_history_falls_back_to_popularity_and_says_so(
     assert all(r.reasons == () for r in prediction.items)
 
 
-@pytest.mark.parametrize("name", ["ease", "item_knn", "popularity"])
+@pytest.mark.parametrize("name", ["ease", "content", "item_knn", "popularity"])
 def test_all_answers_at_once_are_the_single_answers(tables: dict[str, pa.Table], name: str) -> None:
     model = fit(name, whole(tables))
     answers = RECOMMENDER.predict_all(model, tables)
@@ -302,7 +302,7 @@ def test_all_answers_at_once_are_the_single_answers(tables: dict[str, pa.Table],
 # --- storage --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ease", "item_knn", "popularity"])
+@pytest.mark.parametrize("name", ["ease", "content", "item_knn", "popularity"])
 def test_a_loaded_model_answers_identically(tables: dict[str, pa.Table], tmp_path: Path, name: str) -> None:
     model = fit(name, whole(tables))
     RECOMMENDER.save(model, tmp_path / "model")

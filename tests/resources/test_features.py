@@ -272,3 +272,46 @@ def test_letters_become_passages_with_language_author_and_time(database: Databas
     assert {row[2:6] for row in letters} == {("de", "c_thread", "c_bob", at(1))}
     assert sorted(r[6] for r in letters) == sorted(r[6] for r in found if r[0] == "document")  # the same text
     assert len(found) == 7  # the title alone is a passage, too; white space is none
+
+
+def test_f_p9_what_has_no_time_is_left_out_of_what_needs_one(database: Database) -> None:
+    unknown = {"time": None, "time_flag": "unknown"}
+    happened(database, "watch", [{**unknown, "item": f"youtube:{n}", "sequence": n} for n in (2, 0, 1)])
+    happened(database, "security", [{**unknown, "item": "login:in"}])
+    happened(database, "place", [{**unknown, "item": "stay:52.5,13.4"}])
+    made = build(database)
+    kept = {name: one.rows for name, one in made.items() if one.rows}
+    assert kept == {"interactions": 3, "items": 3, "subjects": 1}
+    assert rows(database, taste.INTERACTIONS, "position, item, ordered_only, known_at") == [
+        (n, f"youtube:{n}", True, None) for n in range(3)
+    ]
+    assert leakage(database, taste.INTERACTIONS).leaking == 0
+
+
+def test_f_p10_a_visit_at_no_place_on_earth_has_no_coordinates_to_go_wrong(database: Database) -> None:
+    nowhere = {"latitude": float("nan"), "longitude": 200.0, "time": at(1), "end_time": at(1, 2)}
+    happened(
+        database, "place", [nowhere, {"latitude": None, "longitude": None, "time": at(2), "end_time": at(1)}]
+    )
+    build(database)
+    assert database.rows("select dwell_minutes from features.activity_hourly order by hour") == [
+        (60.0,),
+        (60.0,),
+    ]
+    broken = movement.PLACES.violations()["leaves_before_it_arrives"]
+    assert database.count(movement.PLACES.address, broken) == 1  # which blocks the table: see its check
+
+
+@pytest.mark.slow
+def test_a_million_subjects(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(
+            "insert into clean.watch (event_id, source, export, subject, item, time, sequence)"
+            " select md5(n::text)::uuid, 'youtube', 'takeout-0123456789ab', 'p_' || n, 'youtube:' || n % 1000,"
+            " timestamptz '2024-01-01Z' + n * interval '1 second', 0 from generate_series(1, 1000000) n"
+        )
+    made = build(database, taste.INTERACTIONS, activity.HOURLY)
+    assert made["interactions"].units == made["interactions"].rows == 1_000_000
+    happened(database, "watch", [{"subject": "p_7", "time": at(60)}])
+    assert build(database, taste.INTERACTIONS)["interactions"].rebuilt == 1
+    assert leakage(database, activity.HOURLY).leaking == 0
