@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     )
     dagster_home: Path = setting(None, "Dagster's instance folder.", "DAGSTER_HOME")
     text_encoder: str = setting(
-        "all-MiniLM-L6-v2", "Makes vectors of text: the one in the package, a local folder, or a name on the hub."
+        "all-MiniLM-L6-v2",
+        "Makes vectors of text: the one in the package, a local folder, or a name on the hub.",
     )
     executor: Literal["local", "ray", "k8s"] = setting("local", "Where heavy steps run.")
     preset: Literal["quick", "full"] = setting("full", "How long models search and train.")

@@ -32,6 +32,7 @@ from forge_resources.vectors import Tuning
 
 VERSION = "2"
 RECALL, FILTERED_RECALL = 0.99, 0.95
+SCANNED = 100_000  # vectors are compared one by one in some 40 ms
 ENOUGH = "enough"
 
 
@@ -99,10 +100,10 @@ SPACES = (
     ),
     SpaceAsset(
         keys.PLACE_VECTORS,
-        "A person's places by the days on which they are visited.",
+        "A person's places by the weeks in which they are visited.",
         [keys.feature("place_sequences"), keys.consent("forecast")],
         making.places,
-        "places that were visited on several days",
+        "places that were visited in several weeks",
         5,
     ),
 )
@@ -140,7 +141,7 @@ def _embeddings(space: SpaceAsset) -> AssetsDefinition:
             yield not_asked(space.asset, "recall")
             return
         metadata = _written(stores, space, made) | made.metadata
-        tuning = stores.vectors.tune(space.space, RECALL, FILTERED_RECALL)
+        tuning = _tuned(stores, space, made)
         picture = maps.space_map(
             made.rows, made.vectors, space.colour, stores.settings.seed, stores.settings.preset == "quick"
         )
@@ -171,6 +172,16 @@ def _written(stores: Stores, space: SpaceAsset, made: making.Made) -> dict[str, 
         "dimensions": dimensions,
         **what,
     }
+
+
+def _tuned(stores: Stores, space: SpaceAsset, made: making.Made) -> Tuning:
+    """As many candidates as the target needs. A graph that never reaches it (texts that are there a hundred times fill
+    each other's neighbourhoods) gives way to comparing all, where that is fast enough."""
+    tuning = stores.vectors.tune(space.space, RECALL, FILTERED_RECALL)
+    if tuning.reached or made.rows.num_rows > SCANNED:
+        return tuning
+    stores.vectors.write(space.space, made.rows, made.vectors, made.model, indexed="none")
+    return stores.vectors.tune(space.space, RECALL, FILTERED_RECALL)
 
 
 def _found(stores: Stores, tuning: Tuning) -> dict[str, Any]:

@@ -88,11 +88,11 @@ def items(stores: Stores, log: Log) -> Made:
 
 
 def places(stores: Stores, log: Log) -> Made:
-    """A person's places by the days on which they are visited: those of one kind of day lie close."""
+    """A person's places by the weeks in which they are visited: those of one part of life lie close."""
     import pyarrow as pa
 
     visits = stores.database.read(
-        "select subject || ' ' || arrived_at::date as subject, subject || ' ' || place as item"
+        "select subject || ' ' || date_trunc('week', arrived_at)::date as subject, subject || ' ' || place as item"
         f" from features.place_sequences t where {allowed('t.subject', 't.source', 'forecast')} group by 1, 2"
         " order by 1, 2"
     )

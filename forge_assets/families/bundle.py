@@ -18,7 +18,7 @@ from forge_resources.stores import Stores
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ from forge_models.recommender import RECOMMENDER
 from forge_resources.consent import allowed
 from forge_resources.stores import Stores
 
-VERSION = "1"
+VERSION = "2"
 CHAMPION = keys.family(RECOMMENDER.name, "champion")
+DEPENDS_ON = [CHAMPION, keys.INTERACTIONS, keys.ITEMS, keys.consent(RECOMMENDER.purpose)]
 _ADDRESS = keys.table(keys.RECOMMENDATIONS)
 
 
 @asset(
     key=key(keys.RECOMMENDATIONS),
-    deps=as_keys([CHAMPION, keys.INTERACTIONS, keys.consent(RECOMMENDER.purpose)]),
+    deps=as_keys(DEPENDS_ON),
     group_name="insights",
     code_version=VERSION,
     kinds={"postgres"},
@@ -36,8 +37,7 @@ def recommendations(context: AssetExecutionContext, stores: ResourceParam[Stores
     """One row per subject and rank; every row names the model version that said so."""
     import pyarrow as pa
 
-    depends_on = [CHAMPION, keys.INTERACTIONS, keys.consent(RECOMMENDER.purpose)]
-    provenance = Provenance.now(stores, keys.RECOMMENDATIONS, VERSION, depends_on, context.run.run_id)
+    provenance = Provenance.now(stores, keys.RECOMMENDATIONS, VERSION, DEPENDS_ON, context.run.run_id)
     champion = stores.registry.champion(RECOMMENDER.name)
     if champion is None:
         raise ForgeError(
@@ -48,7 +48,8 @@ def recommendations(context: AssetExecutionContext, stores: ResourceParam[Stores
         f"select * from features.interactions t where {allowed('t.subject', 't.source', RECOMMENDER.purpose)}"
         " order by 1, 2"
     )
-    answers = RECOMMENDER.predict_all(RECOMMENDER.load(folder), {keys.INTERACTIONS: interactions})
+    tables = {keys.INTERACTIONS: interactions, keys.ITEMS: stores.database.table(keys.table(keys.ITEMS))}
+    answers = RECOMMENDER.predict_all(RECOMMENDER.load(folder), tables)
     answers = answers.append_column("model_version", pa.array([version] * answers.num_rows, pa.string()))
     stores.database.write(_ADDRESS, answers)
     # every personal row carries source and export: those of the subject's first event

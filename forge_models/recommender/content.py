@@ -3,8 +3,8 @@
 For a subject's history and an item: the mean cosine of their TF-IDF, of its truncated SVD (latent semantic analysis,
 Deerwester et al. 1990), of publisher and of categories, and the logarithm of the item's training count. How much each
 counts is learned from pairs (logistic regression on differences: Bradley and Terry 1952; for ranking, Rendle et al.,
-UAI 2009): the last training item of a subject should score above items that the subject does not know, given the
-history before it.
+UAI 2009): the last training item of a subject that others know too should score above items that the subject does
+not know, given the history before it.
 
 All of it is fitted on training rows: the words of items that occur there, their counts there, the selection of features
 (those that tell nothing of the label get no weight), and the importance of each, on subjects held back from the fit.
@@ -24,12 +24,12 @@ import scipy.sparse as sp
 from forge_models import selection
 from forge_models.family import TrainingRun
 from forge_models.recommender import item_text
-from forge_models.recommender.interactions import Interactions, codes, encode, text
+from forge_models.recommender.interactions import Interactions, binary, codes, encode, text
 from forge_models.recommender.item_text import BLOCKS, Block
 from forge_models.recommender.models import ContentModel
 
-NEGATIVES = 10  # unknown items per subject: more changed no figure on MovieLens
-MOST_SUBJECTS = 5_000  # to learn five weights from
+NEGATIVES = 10  # unknown items per subject
+MOST_SUBJECTS = 2_000  # to learn five weights from: on MovieLens-1M as good as 5,000 within the interval
 LEAST_SUBJECTS = 20  # below, five weights are guesses, and popularity speaks alone
 HELD_BACK = 0.2  # of the subjects, for the importance of features
 DRAWS = 20  # until a subject's unknown items are found; who knows nearly all items is left out
@@ -161,35 +161,39 @@ def _bradley_terry(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 
 def _pairs(rows: pa.Table, data: Interactions, seed: int) -> Pairs:
-    """For a sample of subjects: their last training item, and items they do not know, evenly drawn."""
+    """For a sample of subjects: their last item that others know too, and items they do not know, evenly drawn.
+
+    An item that nobody else knows could not have been ranked then, and would teach that rarity speaks for an item.
+    """
     rng = np.random.default_rng(seed)
-    n = len(data.items)
+    n, shape = len(data.items), data.matrix.shape
     subject = codes(text(rows["subject"]), pa.array(data.subjects, pa.string()))
     item = codes(text(rows["item"]), pa.array(data.items, pa.string()))
     position = pc.fill_null(rows["position"].cast(pa.int64()), 0).to_numpy()
     order = np.lexsort((item, position, subject))
-    order = order[(subject[order] >= 0) & (item[order] >= 0)]
-    ends = np.flatnonzero(np.diff(subject[order], append=-1))
-    last = item[order][ends]  # one for each subject, in their order
+    subject, item = subject[order], item[order]
+    shared = np.flatnonzero((data.subjects_per_item[item] > 1) & (subject >= 0))
+    last = np.full(shape[0], -1, np.int64)
+    last[subject[shared]] = shared  # the last of equal places stays
+    before = np.arange(len(order)) < last[subject]
+    history = binary(subject[before], item[before], shape)
     known = np.diff(data.matrix.indptr)
-    asked = np.flatnonzero((known > 1) & (known < n))
+    asked = np.flatnonzero((np.diff(history.indptr) > 0) & (known < n))
     asked = np.sort(rng.choice(asked, min(MOST_SUBJECTS, len(asked)), replace=False))
-    all_known = np.repeat(np.arange(len(data.subjects)), known) * n + data.matrix.indices  # ascending
+    pairs_known = np.sort(np.repeat(np.arange(shape[0]), known) * n + data.matrix.indices)
     unknown = np.full((len(asked), NEGATIVES), -1, np.int64)
     for _ in range(DRAWS):
         empty, column = np.nonzero(unknown < 0)
         if not len(empty):
             break
         drawn = rng.integers(0, n, len(empty))
-        free = ~np.isin(asked[empty] * n + drawn, all_known)
+        pair = asked[empty] * n + drawn
+        nearest = np.minimum(np.searchsorted(pairs_known, pair), len(pairs_known) - 1)
+        free = pairs_known[nearest] != pair
         unknown[empty[free], column[free]] = drawn[free]
     full = (unknown >= 0).all(axis=1)
     asked, unknown = asked[full], unknown[full]
-    history = data.matrix[asked]
-    next_item = np.repeat(last[asked], np.diff(history.indptr))
-    history.data[history.indices == next_item] = 0.0
-    history.eliminate_zeros()
-    return Pairs(history, np.column_stack([last[asked], unknown]))
+    return Pairs(history[asked], np.column_stack([item[last[asked]], unknown]))
 
 
 def _reduce(words: sp.csr_array, dims: int, seed: int) -> tuple[np.ndarray, np.ndarray, Mapping[str, Any]]:

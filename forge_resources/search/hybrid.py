@@ -82,8 +82,7 @@ def search(stores: Stores, asked: Search) -> list[Passage]:
         "meaning": by_meaning(stores, asked.words, asked.filter()),
         "words": by_words(stores, asked.words, asked.filter()),
     }
-    best = fused(rankings, WEIGHTS)[: asked.k]
-    return _passages(stores, best, rankings)
+    return _passages(stores, fused(rankings, WEIGHTS), rankings)[: asked.k]
 
 
 def by_meaning(stores: Stores, words: str, filter: Filter, depth: int = DEPTH) -> list[str]:
@@ -108,11 +107,14 @@ def by_words(stores: Stores, words: str, filter: Filter, depth: int = DEPTH) -> 
 def _passages(
     stores: Stores, best: Sequence[tuple[str, float]], rankings: dict[str, list[str]]
 ) -> list[Passage]:
+    """What stands behind the ids; the same text, such as a letter to many, answers once."""
     found = {
         row[0]: row[1:]
         for row in stores.database.rows(
-            "select chunk_id, kind, title, text, time, source, export, language, author, event_id::text"
-            " from features.chunks where chunk_id = any(%s)",
+            "select distinct on (hash, source) chunk_id, kind, title, text, time, source, export, language, author,"
+            " event_id::text"
+            " from features.chunks join unnest(%s::text[]) with ordinality asked (chunk_id, place) using (chunk_id)"
+            " order by hash, source, place",
             ([chunk for chunk, _ in best],),
         )
     }

@@ -25,6 +25,9 @@ SELECTIVITIES = (0.01, 0.1)
 NOISE = 1.0  # a question's similarity to its row is then 0.7, as sentences and their nearest have
 
 
+ALIKE = 5e-4  # cosines that differ by less differ by the rounding of the question to half precision
+
+
 @dataclass(frozen=True)
 class Point:
     """Recall@k at a number of candidates."""
@@ -55,10 +58,14 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Questions:
-    """Vectors (m, d) that are asked, and the ids of the k nearest of each under a condition."""
+    """Vectors (m, d) that are asked; of each, how many true answers there are (k at most), and the cosine of the last.
+
+    Whatever is as near as that is a true answer, too: a mailbox holds the same text many times.
+    """
 
     vectors: np.ndarray
-    truth: list[set[str]]
+    count: np.ndarray
+    least: np.ndarray
 
 
 def tune(session: Session, space: Space, target: float, filtered_target: float, sample: int) -> Tuning:
@@ -83,7 +90,7 @@ def tune(session: Session, space: Space, target: float, filtered_target: float, 
         if curve[-1].recall >= target and min(filtered.values()) >= filtered_target:
             break
     found = Tuning(
-        space.space, space.indexed, space.rows, len(questions.truth), target, filtered_target, tuple(curve), chosen,
+        space.space, space.indexed, space.rows, len(questions.count), target, filtered_target, tuple(curve), chosen,
         curve[-1].recall, filtered,
     )  # fmt: skip
     session.connection.execute(
@@ -106,7 +113,7 @@ def _about(share: float) -> Condition:
 
 
 def ask(session: Session, space: Space, k: int, sample: int, where: Condition) -> Questions:
-    """A fixed sample of rows and the exact ``k`` nearest of each that meet a condition without parameters."""
+    """A fixed sample of rows, and how near the exact ``k`` nearest are that meet a condition without parameters."""
     table = f"embeddings.{space.space}"
     rows = session.connection.execute(
         f"select vector from {table} where vector is not null order by md5(id), id limit %s",
@@ -115,26 +122,17 @@ def ask(session: Session, space: Space, k: int, sample: int, where: Condition) -
     ).fetchall()
     asked = moved(np.array([v.to_numpy() for (v,) in rows], np.float32).reshape(-1, space.dimensions))
     best = np.full((len(rows), k), -np.inf, np.float32)
-    found = np.zeros((len(rows), k), np.int64)
-    for block, halves in reading.vectors(session.connection, space.space, space.dimensions, where.sql):
+    for _, halves in reading.vectors(session.connection, space.space, space.dimensions, where.sql):
         if not rows:
             break
         wide = halves.astype(np.float32)
         score = asked @ (wide / np.linalg.norm(wide, axis=1, keepdims=True)).T
-        take = min(k, len(block))
-        top = np.argpartition(score, -take, axis=1)[:, -take:]
-        best = np.concatenate([best, np.take_along_axis(score, top, 1)], axis=1)
-        found = np.concatenate([found, block[top]], axis=1)
-        order = np.argsort(-best, axis=1)[:, :k]
-        best, found = np.take_along_axis(best, order, 1), np.take_along_axis(found, order, 1)
-    wanted = [int(n) for n in np.unique(found[np.isfinite(best)])]
-    query = f"select number, id from {table} where number = any(%s)"
-    named: dict[int, str] = dict(session.connection.execute(query, (wanted,)).fetchall())
-    truth = [
-        {named[int(n)] for n, score in zip(row, scores, strict=True) if np.isfinite(score)}
-        for row, scores in zip(found, best, strict=True)
-    ]
-    return Questions(asked, truth)
+        take = min(k, score.shape[1])
+        best = np.concatenate([best, np.partition(score, -take, axis=1)[:, -take:]], axis=1)
+        best = -np.sort(-best, axis=1)[:, :k]
+    count = np.isfinite(best).sum(axis=1)
+    least = np.where(np.isfinite(best), best, np.inf).min(axis=1, initial=np.inf)
+    return Questions(asked, count, least)
 
 
 def moved(rows: np.ndarray) -> np.ndarray:
@@ -151,8 +149,8 @@ def _measured(
 
     shares = []
     line = replace(space, rerank=rerank)
-    for vector, truth in zip(questions.vectors, questions.truth, strict=True):
-        found = {hit.id for hit in Query(session, line, vector).nearest(k, where) or []}
-        if truth:
-            shares.append(len(truth & found) / len(truth))
+    for vector, count, least in zip(questions.vectors, questions.count, questions.least, strict=True):
+        if count:
+            hits = Query(session, line, vector).nearest(k, where) or []
+            shares.append(min(sum(hit.score >= least - ALIKE for hit in hits), count) / count)
     return float(np.mean(shares)) if shares else 1.0
