@@ -30,7 +30,7 @@ from forge_resources.settings import load_settings
 from forge_resources.stores import Stores
 from forge_resources.vectors import Tuning
 
-VERSION = "2"
+VERSION = "3"
 RECALL, FILTERED_RECALL = 0.99, 0.95
 SCANNED = 100_000  # vectors are compared one by one in some 40 ms
 ENOUGH = "enough"
@@ -198,7 +198,7 @@ def _found(stores: Stores, tuning: Tuning) -> dict[str, Any]:
         curve = [(point.rerank, point.recall) for point in tuning.curve]
         metadata |= {
             "candidates": tuning.rerank,
-            "recall_by_candidates": shown(stores, pictures.recall_curve(curve, tuning.target)),
+            "recall_curve": shown(stores, pictures.recall_curve(curve, tuning.target)),
         }
     return metadata
 
