@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -172,6 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=3000, help="port on loopback")
     parser.add_argument("--fd", type=int, help="an inherited listening socket instead of --port")
     parser.add_argument("--wait-for", help="a unix socket (the code server's) to wait for")
+    parser.add_argument("--made", type=Path, help="a file to make when Dagster's tables are there")
     options = parser.parse_args(arguments)
 
     listener = socket.socket(fileno=options.fd) if options.fd is not None else listen(options.port)
@@ -186,6 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # Dagster's defaults for its webserver: statements of at most 15 s, connections renewed every hour
     with DagsterInstance.get() as instance:
+        if options.made:
+            options.made.touch()
         instance.optimize_for_webserver(15_000, 3600, 20)
         if options.wait_for:
             wait_for_socket(options.wait_for)

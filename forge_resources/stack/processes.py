@@ -70,6 +70,7 @@ class DagsterProcesses:
         self.module, self.project = module, project
         self.state = stack.run / "dagster.json"
         self.socket = stack.sockets / "code.sock"
+        self.tables = stack.run / "dagster-tables"  # there once the webserver has made them
         self.mark = uuid.uuid4().hex
         self.url, self.ready = "", False
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -88,7 +89,9 @@ class DagsterProcesses:
                 code = ["--module-name", self.module, "--working-directory", str(self.project)]
                 socket, handle = str(self.socket), listener.fileno()
                 self._spawn("code-server", ["-m", "dagster", "api", "grpc", "--socket", socket, *code])
+                self.tables.unlink(missing_ok=True)
                 ui = ["--workspace", str(workspace), "--fd", str(handle), "--wait-for", socket]
+                ui += ["--made", str(self.tables)]
                 self._spawn("webserver", ["-m", "forge_resources.webserver", *ui], handle)
             self.workspace = workspace
         except BaseException:
@@ -101,8 +104,9 @@ class DagsterProcesses:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             self.check_alive()
-            if "daemon" not in self.processes and _accepts(self.socket):
-                # after the code server: a daemon that meets none retries only once a minute
+            if "daemon" not in self.processes and self.tables.exists() and _accepts(self.socket):
+                # after the code server: a daemon that meets none retries only once a minute; and after the tables:
+                # two that make them at once are one too many
                 self._spawn("daemon", ["-m", "dagster._daemon", "run", "-w", str(self.workspace)])
             if self._loaded():
                 self.ready = True
