@@ -4,6 +4,8 @@ A refusal (no consent, too little data, not better than the baseline) is a state
 yields no output and one failed check that does not block; downstream is skipped and the run is green.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,3 +102,9 @@ def key(asset: str) -> AssetKey:
 
 def keys(assets: Sequence[str]) -> list[AssetKey]:
     return [key(asset) for asset in assets]
+
+
+def digest(*parts: Any) -> str:
+    """Sixteen hexadecimal digits that name these values."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -183,7 +183,6 @@ def _renew(connection: Connection, table: FeatureTable, full: bool, transform: T
     else:
         _replace(connection, table, transform)
     connection.execute("set local enable_hashagg = on")
-    connection.execute(f"set local maintenance_work_mem = '{INDEX_MEMORY}'")
     units = _units_of(table)
     connection.execute(f"delete from {units} u using dirty d where {_SAME_UNIT}")
     connection.execute(
@@ -231,6 +230,7 @@ def _transformed(connection: Connection, table: FeatureTable, query: str, transf
 
 def _finish(connection: Connection, table: FeatureTable, stamp: str) -> None:
     """The index by which rows are asked for, and the words of the declaration."""
+    connection.execute(f"set local maintenance_work_mem = '{INDEX_MEMORY}'")
     names = {column.name for column in table.columns}
     if "subject" in names:
         then = [name for name in ("source", "known_at") if name in names]

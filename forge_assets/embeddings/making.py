@@ -91,17 +91,17 @@ def places(stores: Stores, log: Log) -> Made:
     """A person's places by the weeks in which they are visited: those of one part of life lie close."""
     import pyarrow as pa
 
+    may = allowed("t.subject", "t.source", "forecast")
     visits = stores.database.read(
         "select subject || ' ' || date_trunc('week', arrived_at)::date as subject, subject || ' ' || place as item"
-        f" from features.place_sequences t where {allowed('t.subject', 't.source', 'forecast')} group by 1, 2"
-        " order by 1, 2"
+        f" from features.place_sequences t where {may} group by 1, 2 order by 1, 2"
     )
     made = _closed_form(stores, visits, "place co-occurrence")
     whose = {
         one: rest
         for one, *rest in stores.database.rows(
-            "select subject || ' ' || place, subject, min(source), min(export), place from features.place_sequences"
-            " group by 1, 2, place"
+            "select subject || ' ' || place, subject, min(source), min(export), place"
+            f" from features.place_sequences t where {may} group by 1, 2, place"
         )
     }
     ids = made.rows["id"].to_pylist()

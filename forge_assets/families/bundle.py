@@ -1,14 +1,12 @@
 """What the six assets of one family share: their keys, their tables, how they read consented rows and splits."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forge_assets.compute import RETRIES
-from forge_assets.outcome import Provenance, key
+from forge_assets.outcome import Provenance, digest, key
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_models.family import ModelFamily, Splits, TrainingRun
@@ -98,9 +96,3 @@ _COLUMNS = (
     "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
     " order by ordinal_position"
 )
-
-
-def digest(*parts: Any) -> str:
-    """Sixteen hexadecimal digits that name these values."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

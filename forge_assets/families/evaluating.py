@@ -20,9 +20,9 @@ from forge_assets import pictures
 from forge_assets.automation import fresh
 from forge_assets.compute import HEAVY
 from forge_assets.families import card as cards
-from forge_assets.families.bundle import Bundle, digest
+from forge_assets.families.bundle import Bundle
 from forge_assets.families.promoting import INCUMBENT, verdict
-from forge_assets.outcome import built, key, shown
+from forge_assets.outcome import built, digest, key, shown
 from forge_core import keys
 from forge_models.family import Evaluation, Splits, Task
 from forge_resources.registry import CHALLENGER

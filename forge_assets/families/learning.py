@@ -18,8 +18,8 @@ from dagster import (
 from forge_assets import pictures
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY
-from forge_assets.families.bundle import Bundle, digest
-from forge_assets.outcome import built, shown
+from forge_assets.families.bundle import Bundle
+from forge_assets.outcome import built, digest, shown
 from forge_core.errors import ForgeError
 from forge_models.family import Splits, report
 from forge_resources.registry import CHALLENGER, CHAMPION

@@ -14,8 +14,8 @@ from dagster import (
 
 from forge_assets.automation import FRESH
 from forge_assets.compute import LIGHT
-from forge_assets.families.bundle import Bundle, digest
-from forge_assets.outcome import built, key, not_asked, refused
+from forge_assets.families.bundle import Bundle
+from forge_assets.outcome import built, digest, key, not_asked, refused
 from forge_assets.schema import table_metadata
 from forge_resources.stores import Stores
 

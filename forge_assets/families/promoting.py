@@ -20,8 +20,8 @@ from dagster import (
 from forge_assets.automation import fresh
 from forge_assets.compute import LIGHT
 from forge_assets.families import card as cards
-from forge_assets.families.bundle import Bundle, digest
-from forge_assets.outcome import built, key, refused
+from forge_assets.families.bundle import Bundle
+from forge_assets.outcome import built, digest, key, refused
 from forge_resources.registry import CHALLENGER, CHAMPION
 from forge_resources.stores import Stores
 

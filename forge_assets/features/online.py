@@ -20,8 +20,7 @@ from dagster import (
 
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY, RETRIES
-from forge_assets.families.bundle import digest
-from forge_assets.outcome import Provenance, built, key
+from forge_assets.outcome import Provenance, built, digest, key
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_core.features import TABLES

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from string import Template
 
+from forge_core import events
 from forge_core.events import TYPES, Identifier
 
 
@@ -33,15 +34,10 @@ class Unit(StrEnum):
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(events.Column):
     """One typed column; ``served`` says that models get it, as a number, from the feature store."""
 
-    name: str
-    type: str
-    about: str
-    identifier: Identifier = Identifier.NONE
     served: bool = False
-    required: bool = False
 
 
 @dataclass(frozen=True)
