@@ -179,7 +179,8 @@ def _pairs(rows: pa.Table, data: Interactions, seed: int) -> Pairs:
     history = binary(subject[before], item[before], shape)
     known = np.diff(data.matrix.indptr)
     asked = np.flatnonzero((np.diff(history.indptr) > 0) & (known < n))
-    asked = np.sort(rng.choice(asked, min(MOST_SUBJECTS, len(asked)), replace=False))
+    asked = asked[np.argsort(_signature(subject, item, shape)[asked], kind="stable")]
+    asked = asked[np.sort(rng.choice(len(asked), min(MOST_SUBJECTS, len(asked)), replace=False))]
     pairs_known = np.sort(np.repeat(np.arange(shape[0]), known) * n + data.matrix.indices)
     unknown = np.full((len(asked), NEGATIVES), -1, np.int64)
     for _ in range(DRAWS):
@@ -194,6 +195,19 @@ def _pairs(rows: pa.Table, data: Interactions, seed: int) -> Pairs:
     full = (unknown >= 0).all(axis=1)
     asked, unknown = asked[full], unknown[full]
     return Pairs(history[asked], np.column_stack([item[last[asked]], unknown]))
+
+
+def _signature(subject: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(subjects,) uint64: a number of what each subject did, in order; ``subject`` is sorted.
+
+    Pseudonyms differ from home to home; what is drawn must not, or the same data would give another model.
+    """
+    starts = np.searchsorted(subject, np.arange(shape[0]))
+    place = (np.arange(len(subject)) - starts[subject] + 1).astype(np.uint64)
+    number = np.random.default_rng(0).integers(0, 2**64, shape[1], np.uint64)
+    found = np.zeros(shape[0], np.uint64)
+    np.add.at(found, subject, number[item] * place)
+    return found
 
 
 def _reduce(words: sp.csr_array, dims: int, seed: int) -> tuple[np.ndarray, np.ndarray, Mapping[str, Any]]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import scipy.sparse as sp
 
 from forge_core.errors import UsageError
 from forge_core.evaluation import intervals, ranking
 from forge_models.family import Evaluation, Interval, Part, Splits
-from forge_models.recommender.interactions import binary, codes, sorted_unique, text
+from forge_models.recommender.interactions import Histories, codes, sorted_unique, text
 from forge_models.recommender.models import RecommenderModel
 
 BEFORE: dict[Part, tuple[Part, ...]] = {"validation": ("train",), "test": ("train", "validation")}
@@ -31,12 +30,8 @@ def evaluate(model: RecommenderModel, splits: Splits, part: Part, seed: int = 0)
     known, asked = sorted_unique(text(before["subject"])), sorted_unique(text(after["subject"]))
     subjects = asked.filter(pc.is_in(asked, value_set=known))
     vocabulary = pa.array(model.items, pa.string())
-    shape = (len(subjects), len(vocabulary))
-
-    def matrix(rows: pa.Table) -> sp.csr_array:
-        return binary(codes(text(rows["subject"]), subjects), codes(text(rows["item"]), vocabulary), shape)
-
-    history, targets = matrix(before), matrix(after)
+    history = Histories.of(before, subjects, vocabulary)
+    targets = Histories.of(after, subjects, vocabulary).matrix
     target_subject = codes(text(after["subject"]), subjects)
     n_targets = np.bincount(target_subject[target_subject >= 0], minlength=len(subjects))
     information = ranking.self_information(model.counts, model.subjects)
@@ -45,8 +40,9 @@ def evaluate(model: RecommenderModel, splits: Splits, part: Part, seed: int = 0)
     step = ranking.batch_rows(len(vocabulary))
     for start in range(0, len(subjects), step):
         rows = slice(start, start + step)
-        scores, _ = model.scores(history[rows])
-        ranking.hide(scores, history[rows])
+        block = history[rows]
+        scores, _ = model.scores(block)
+        ranking.hide(scores, block.matrix)
         top = ranking.top_k(scores, DEPTH)
         hit = ranking.hits(top, targets[rows])
         tops.append(top[:, :10])
@@ -63,7 +59,7 @@ def evaluate(model: RecommenderModel, splits: Splits, part: Part, seed: int = 0)
     per_subject = {name: np.concatenate(columns[name]) if name in columns else np.zeros(0) for name in names}
     metrics = intervals.mean_intervals(per_subject, seed=seed)
     metrics["coverage@10"] = ranking.coverage_interval(tops, len(vocabulary), 10, seed)
-    slices = _slices(np.diff(history.indptr), per_subject["ndcg@10"], seed)
+    slices = _slices(history.lengths, per_subject["ndcg@10"], seed)
     return Evaluation(metrics, subjects.to_pylist(), per_subject, slices)
 
 

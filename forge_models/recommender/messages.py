@@ -10,11 +10,15 @@ from forge_models.family import Reason
 
 @dataclass(frozen=True)
 class Request:
-    """``history`` holds item ids, oldest first; what ``exclude`` names is not offered either."""
+    """``history`` holds item ids, oldest first; what ``exclude`` names is not offered either.
+
+    ``times``, where given, has one for each of ``history``: microseconds since 1970, or ``interactions.NO_TIME``.
+    """
 
     history: Sequence[str]
     k: int = 10
     exclude: Sequence[str] = ()
+    times: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

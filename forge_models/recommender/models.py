@@ -1,7 +1,8 @@
 """The fitted models: what they hold, and how they score. Arrays only; reading and writing is elsewhere.
 
-All are linear in the history: score = what the model thinks of the item for anybody (the prior, 0 for most of them)
-+ the sum of the contributions of the subject's own items. That is what makes their reasons exact.
+Those of this module are linear in the history, whatever its order: score = what the model thinks of the item for
+anybody (the prior, 0 for most of them) + the sum of the contributions of the subject's own items. That is what
+makes their reasons exact.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from forge_models.recommender.interactions import Histories
 from forge_models.recommender.item_text import BLOCKS, Block
 
 
@@ -37,32 +39,44 @@ class RecommenderModel:
     def index(self) -> dict[str, int]:
         return {item: position for position, item in enumerate(self.items)}
 
-    def linear(self, histories: sp.csr_array) -> np.ndarray:
-        """(n, items) float64 scores for CSR ``histories`` (n, items) of ones."""
+    def personal_scores(self, histories: Histories) -> np.ndarray:
+        """(n, items) floating scores of every item, those of the history too."""
         raise NotImplementedError
 
-    def knows(self, histories: sp.csr_array) -> np.ndarray:
+    def knows(self, histories: Histories) -> np.ndarray:
         """(n,) bool: does the model know any item of this history?"""
-        return np.diff(histories.indptr) > 0
+        return histories.lengths > 0
 
-    def contributions(self, history: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """(len(history), len(items)) float64: what each watched item adds to the score of each item."""
+    def contributions(self, history: Histories, items: np.ndarray) -> np.ndarray:
+        """(events, len(items)) float64: what each event of one subject adds to the score of each item."""
         raise NotImplementedError
 
     def prior(self, items: np.ndarray) -> np.ndarray:
         """(len(items),) float64: the part of each score that no watched item adds."""
         return np.zeros(len(items))
 
-    def scores(self, histories: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
+    def scores(self, histories: Histories) -> tuple[np.ndarray, np.ndarray]:
         """Scores (n, items), and (n,) bool where popularity had to stand in for an unknown history."""
-        scores = self.linear(histories)
+        scores = self.personal_scores(histories)
         fallback = ~self.knows(histories)
         scores[fallback] = self.counts
         return scores, fallback
 
 
 @dataclass(frozen=True)
-class EaseModel(RecommenderModel):
+class LinearModel(RecommenderModel):
+    """A model that sees which items were watched and not when."""
+
+    def linear(self, histories: sp.csr_array) -> np.ndarray:
+        """(n, items) float64 scores for CSR ``histories`` (n, items) of ones."""
+        raise NotImplementedError
+
+    def personal_scores(self, histories: Histories) -> np.ndarray:
+        return self.linear(histories.matrix)
+
+
+@dataclass(frozen=True)
+class EaseModel(LinearModel):
     """``head`` (m,) int64: the items EASE was solved for, ascending; ``weights`` (m, m) float64, diagonal 0.
 
     Items outside the head rank after all of the head, by popularity.
@@ -82,13 +96,13 @@ class EaseModel(RecommenderModel):
         scores[:, self.head] = head
         return scores
 
-    def knows(self, histories: sp.csr_array) -> np.ndarray:
-        return np.diff(histories[:, self.head].indptr) > 0
+    def knows(self, histories: Histories) -> np.ndarray:
+        return np.diff(histories.matrix[:, self.head].indptr) > 0
 
-    def contributions(self, history: np.ndarray, items: np.ndarray) -> np.ndarray:
+    def contributions(self, history: Histories, items: np.ndarray) -> np.ndarray:
         place = np.full(len(self.items), -1, np.int64)
         place[self.head] = np.arange(len(self.head))
-        rows, columns = place[history], place[items]
+        rows, columns = place[history.items], place[items]
         values = (
             self.weights[np.ix_(rows, columns)] if len(self.head) else np.zeros((len(rows), len(columns)))
         )
@@ -96,7 +110,7 @@ class EaseModel(RecommenderModel):
 
 
 @dataclass(frozen=True)
-class ItemKnnModel(RecommenderModel):
+class ItemKnnModel(LinearModel):
     """``similarity`` CSR (items, items): row i holds what watched item i adds to each candidate."""
 
     similarity: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
@@ -106,12 +120,12 @@ class ItemKnnModel(RecommenderModel):
     def linear(self, histories: sp.csr_array) -> np.ndarray:
         return (histories @ self.similarity).toarray()
 
-    def contributions(self, history: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return self.similarity[history][:, items].toarray()
+    def contributions(self, history: Histories, items: np.ndarray) -> np.ndarray:
+        return self.similarity[history.items][:, items].toarray()
 
 
 @dataclass(frozen=True)
-class PopularityModel(RecommenderModel):
+class PopularityModel(LinearModel):
     """Everybody gets what most know."""
 
     kind: ClassVar[str] = "popularity"
@@ -123,12 +137,12 @@ class PopularityModel(RecommenderModel):
     def linear(self, histories: sp.csr_array) -> np.ndarray:
         return np.tile(self.counts.astype(np.float64), (histories.shape[0], 1))
 
-    def contributions(self, history: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return np.zeros((len(history), len(items)))
+    def contributions(self, history: Histories, items: np.ndarray) -> np.ndarray:
+        return np.zeros((len(history.items), len(items)))
 
 
 @dataclass(frozen=True)
-class ContentModel(RecommenderModel):
+class ContentModel(LinearModel):
     """Items like those of the history in words, publisher and categories, and how popular they are.
 
     ``blocks`` as ``item_text.fit`` gives them; ``components`` (d, words) float32: the text's reduction, and ``reduced``
@@ -173,10 +187,10 @@ class ContentModel(RecommenderModel):
         )
         return self._votes(mean) + self.prior(np.arange(len(self.items)))
 
-    def contributions(self, history: np.ndarray, items: np.ndarray) -> np.ndarray:
+    def contributions(self, history: Histories, items: np.ndarray) -> np.ndarray:
+        n = len(history.items)
         one = sp.csr_array(
-            (np.full(len(history), 1.0 / max(len(history), 1)), history, np.arange(len(history) + 1)),
-            shape=(len(history), len(self.items)),
+            (np.full(n, 1.0 / max(n, 1)), history.items, np.arange(n + 1)), shape=(n, len(self.items))
         )
         return self._votes(one)[:, items]
 

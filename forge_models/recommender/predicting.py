@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import scipy.sparse as sp
 
 from forge_core.evaluation import ranking
 from forge_models.family import Reason
-from forge_models.recommender.interactions import binary, codes, sorted_unique, text
+from forge_models.recommender.interactions import NO_TIME, Histories, sorted_unique, text
 from forge_models.recommender.messages import Prediction, Recommendation, Request
 from forge_models.recommender.models import ContentModel, RecommenderModel
 
@@ -33,15 +32,15 @@ def predict(model: RecommenderModel, request: Request) -> Prediction:
 
     They add up to the score: what the model thinks of an item for anybody is a reason too, ``popularity``.
     """
-    history = np.array(
-        sorted({model.index[item] for item in request.history if item in model.index}), np.int64
-    )
+    times = request.times or [NO_TIME] * len(request.history)
+    known: dict[int, int] = {}
+    for name, time in zip(request.history, times, strict=True):
+        if name in model.index:
+            known.setdefault(model.index[name], time)
+    history = Histories.one(list(known), len(model.items), list(known.values()))
     hidden = np.array([model.index[item] for item in request.exclude if item in model.index], np.int64)
-    row = sp.csr_array(
-        (np.ones(len(history)), (np.zeros(len(history), np.int64), history)), (1, len(model.items))
-    )
-    scores, fallback = model.scores(row)
-    ranking.hide(scores, row)
+    scores, fallback = model.scores(history)
+    ranking.hide(scores, history.matrix)
     scores[0, hidden] = -np.inf
     top = ranking.top_k(scores, max(0, request.k))[0]
     top = top[top >= 0]
@@ -50,7 +49,7 @@ def predict(model: RecommenderModel, request: Request) -> Prediction:
     prior = model.prior(top) if explained else np.zeros(len(top))
     items = []
     for column, item in enumerate(top):
-        found = [(model.items[history[row]], float(w)) for row, w in enumerate(weights[:, column])]
+        found = [(model.items[history.items[row]], float(w)) for row, w in enumerate(weights[:, column])]
         found.append((POPULARITY, float(prior[column])))
         reasons = tuple(Reason(*one) for one in sorted(found, key=lambda one: -one[1]) if one[1])
         items.append(Recommendation(model.items[item], float(scores[0, item]), reasons))
@@ -69,17 +68,15 @@ def predict_all(
         from forge_models.recommender.content import with_newcomers
 
         model = with_newcomers(model, items, sorted_unique(text(interactions["item"])).to_pylist())
-    subject = text(interactions["subject"])
-    subjects = sorted_unique(subject)
+    subjects = sorted_unique(text(interactions["subject"]))
     vocabulary = pa.array(model.items, pa.string())
-    shape = (len(subjects), len(vocabulary))
-    histories = binary(codes(subject, subjects), codes(text(interactions["item"]), vocabulary), shape)
+    histories = Histories.of(interactions, subjects, vocabulary)
     step = ranking.batch_rows(len(vocabulary))
     batches = []
     for start in range(0, len(subjects), step):
         block = histories[start : start + step]
         scores, fallback = model.scores(block)
-        ranking.hide(scores, block)
+        ranking.hide(scores, block.matrix)
         top = ranking.top_k(scores, k)
         rows, places = np.nonzero(top >= 0)
         items = top[rows, places]
@@ -96,7 +93,7 @@ def predict_all(
 
 def _reasons(
     model: RecommenderModel,
-    histories: sp.csr_array,
+    histories: Histories,
     top: np.ndarray,
     fallback: np.ndarray,
     vocabulary: pa.Array,
@@ -106,14 +103,14 @@ def _reasons(
     lengths: list[np.ndarray] = []
     for row in range(len(top)):
         items = top[row][top[row] >= 0]
-        history = histories.indices[histories.indptr[row] : histories.indptr[row + 1]]
-        if not model.personal or fallback[row] or not len(history):
+        history = histories[row : row + 1]
+        if not model.personal or fallback[row] or not len(history.items):
             lengths.append(np.zeros(len(items), np.int64))
             continue
         weights = model.contributions(history, items)
         order = np.argsort(-weights, axis=0, kind="stable")[:REASONS]
         good = np.take_along_axis(weights, order, axis=0) > 0
-        flat.append(history[order].T[good.T])
+        flat.append(history.items[order].T[good.T])
         lengths.append(good.sum(axis=0))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths) if lengths else [])]).astype(np.int32)
     names = vocabulary.take(pa.array(np.concatenate(flat) if flat else np.zeros(0, np.int64)))

@@ -17,6 +17,7 @@ from forge_models import artifact
 from forge_models.family import Splits, TrainingRun, report
 from forge_models.recommender import RECOMMENDER, Request, predicting
 from forge_models.recommender.content import with_newcomers
+from forge_models.recommender.interactions import Histories
 from forge_models.recommender.models import ContentModel
 from tests.models.data import table, tastes
 
@@ -83,6 +84,19 @@ def test_taste_is_read_from_words_and_beats_popularity(splits: Splits) -> None:
         for candidate in (CONTENT, POPULARITY)
     )
     assert paired_difference(ours.per_subject["ndcg@10"], popular.per_subject["ndcg@10"]).low > 0
+
+
+def test_f_d11_other_pseudonyms_for_the_same_people_give_the_same_model(
+    tables: dict[str, pa.Table], model: ContentModel, tmp_path: Path
+) -> None:
+    rows = tables[keys.INTERACTIONS]
+    place = rows.schema.get_field_index("subject")
+    other = pc.binary_join_element_wise(pc.utf8_reverse(rows["subject"]), "x", "-")
+    renamed = {**tables, keys.INTERACTIONS: rows.set_column(place, "subject", other)}
+
+    again = fit(RECOMMENDER.split(renamed))
+
+    assert written(again, tmp_path / "again") == written(model, tmp_path / "model")
 
 
 def test_f_d2_nothing_of_later_rows_or_of_the_item_counts_reaches_the_model(
@@ -157,14 +171,11 @@ def test_reasons_add_up_to_the_score(tables: dict[str, pa.Table], model: Content
 def test_what_a_watched_item_adds_is_what_the_score_gains(
     tables: dict[str, pa.Table], model: ContentModel
 ) -> None:
-    known = np.array(sorted(model.index[item] for item in history(tables) if item in model.index))
+    known = [model.index[item] for item in history(tables) if item in model.index]
+    one = Histories.one(known, len(model.items))
     everything = np.arange(len(model.items))
-    total = model.contributions(known, everything).sum(axis=0) + model.prior(everything)
-    row = np.zeros((1, len(model.items)))
-    row[0, known] = 1.0
-    import scipy.sparse as sp
-
-    np.testing.assert_allclose(model.linear(sp.csr_array(row))[0], total, atol=1e-12)
+    total = model.contributions(one, everything).sum(axis=0) + model.prior(everything)
+    np.testing.assert_allclose(model.personal_scores(one)[0], total, atol=1e-12)
 
 
 def test_all_answers_at_once_are_the_single_answers(tables: dict[str, pa.Table], model: ContentModel) -> None:
@@ -192,14 +203,13 @@ def test_an_item_that_training_did_not_know_is_ranked_by_its_words(
     assert more.counts[more.index["test:new00007"]] == 0
     everything = np.arange(len(model.items))
     old = np.array([more.index[item] for item in model.items])
-    np.testing.assert_array_equal(
-        more.contributions(old[:5], old), model.contributions(everything[:5], everything)
-    )
+    five = Histories.one(old[:5], len(more.items))
+    same = Histories.one(everything[:5], len(model.items))
+    np.testing.assert_array_equal(more.contributions(five, old), model.contributions(same, everything))
     of_cluster_2 = more.index["test:item00065"]
     of_cluster_4 = more.index["test:item00125"]
-    near, far = more.contributions(
-        np.array([of_cluster_2, of_cluster_4]), np.array([more.index["test:new00007"]])
-    )
+    two = Histories.one([of_cluster_2, of_cluster_4], len(more.items))
+    near, far = more.contributions(two, np.array([more.index["test:new00007"]]))
     assert near > far
     newcomer = tables[keys.INTERACTIONS].slice(0, 1)
     newcomer = newcomer.set_column(1, "item", pa.array(["test:new00007"]))
