@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from forge_resources.stores import Stores
 
 BATCH = 4096  # texts that are in memory at a time
+KNOWN = 50_000  # vectors that are read at a time: 77 MB of 384 dimensions
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,14 @@ def embed(
 
     encoder = stores.encoder
     hashes: list[str] = pc.unique(rows["hash"]).to_pylist()
-    known = stores.vectors.reusable(space, encoder.identity, hashes)
     place = {one: number for number, one in enumerate(hashes)}
     vectors = np.zeros((len(hashes), encoder.dimensions), np.float16)
     there = np.zeros(len(hashes), bool)
-    for one, vector in known.items():
-        vectors[place[one]], there[place[one]] = vector, True
-    missing = [one for one in hashes if one not in known]
+    for start in range(0, len(hashes), KNOWN):
+        known = stores.vectors.reusable(space, encoder.identity, hashes[start : start + KNOWN])
+        for one, vector in known.items():
+            vectors[place[one]], there[place[one]] = vector, True
+    missing = [one for one, done in zip(hashes, there.tolist(), strict=True) if not done]
     for start in range(0, len(missing), BATCH):
         found = texts(missing[start : start + BATCH])
         if found:

@@ -95,12 +95,12 @@ class Database:
         try:
             connection = psycopg.connect(self.url, options="-c timezone=UTC")
         except psycopg.OperationalError:
-            raise _down() from None
+            raise unreachable() from None
         try:
             with connection:
                 yield connection
         except psycopg.Error as error:
-            raise _failed(type(error).__name__, error.sqlstate) from None
+            raise failed(type(error).__name__, error.sqlstate) from None
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -123,7 +123,7 @@ class Database:
                     yield cursor
                 connection.commit()
         except driver.Error as error:
-            raise _failed(type(error).__name__, getattr(error, "sqlstate", None)) from None
+            raise failed(type(error).__name__, getattr(error, "sqlstate", None)) from None
 
     def ensure(self) -> None:
         """Create schemas and tables that are not there yet; safe to call at any time."""
@@ -265,7 +265,7 @@ class Database:
         return tables
 
 
-def _down() -> ForgeError:
+def unreachable() -> ForgeError:
     return ForgeError(
         "FORGE-DATABASE-DOWN",
         "The database does not answer.",
@@ -274,7 +274,7 @@ def _down() -> ForgeError:
     )
 
 
-def _failed(kind: str, sqlstate: str | None) -> ForgeError:
+def failed(kind: str, sqlstate: str | None) -> ForgeError:
     """The driver's own words quote the row that failed, so they go no further than this."""
     return ForgeError(
         "FORGE-DATABASE",

@@ -26,6 +26,7 @@ from forge_assets.embeddings import making, maps
 from forge_assets.outcome import Provenance, built, key, not_asked, refused, shown
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
+from forge_models.encoder import finding
 from forge_resources.settings import load_settings
 from forge_resources.stores import Stores
 from forge_resources.vectors import Tuning
@@ -55,7 +56,7 @@ class SpaceAsset:
 
     @property
     def code_version(self) -> str:
-        return f"{VERSION} {load_settings().text_encoder}" if self.of_text else VERSION
+        return f"{VERSION} {finding.label(load_settings().text_encoder)}" if self.of_text else VERSION
 
 
 SPACES = (

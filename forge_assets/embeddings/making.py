@@ -47,7 +47,7 @@ def documents(stores: Stores, log: Log) -> Made:
 def item_texts(stores: Stores, log: Log) -> Made:
     """Items by their words: title, channel, categories."""
     rows = stores.database.read(
-        "select item as id, channel, md5(content) as hash from features.items t where content is not null and exists"
+        "select item as id, md5(content) as hash from features.items t where content is not null and exists"
         " (select from features.interactions i where i.item = t.item"
         f" and {allowed('i.subject', 'i.source', 'recommend')}) order by 1"
     )

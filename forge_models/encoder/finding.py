@@ -6,6 +6,7 @@ refused before anything of them is opened.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -35,6 +36,21 @@ def find(name: str) -> Path:
         folder = from_hub(name)
     check(folder)
     return folder
+
+
+def label(name: str) -> str:
+    """What stands for the model in versions: its name; for a folder, a digest of its files' sizes and times.
+
+    Weights that change in place are another model. The path itself is nobody's business.
+    """
+    folder = Path(name).expanduser()
+    if name in SHIPPED or not folder.is_dir():
+        return name
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        status = path.stat()
+        digest.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return f"folder-{digest.hexdigest()[:12]}"
 
 
 def shipped(module: str, package: str) -> Path:

@@ -16,6 +16,7 @@ import numpy as np
 from forge_core import keys
 from forge_core.errors import ForgeError, UsageError
 from forge_core.fusion import fused
+from forge_models.encoder import finding
 from forge_resources.search import lexical
 from forge_resources.vectors.filters import Filter, Words, condition
 
@@ -87,11 +88,13 @@ def search(stores: Stores, asked: Search) -> list[Passage]:
 
 def by_meaning(stores: Stores, words: str, filter: Filter, depth: int = DEPTH) -> list[str]:
     """Ids of passages by the cosine of their vectors with that of ``words``, the nearest first."""
-    encoder = stores.encoder
-    vector = stores.cache.get_or(
-        "intermediate", ("query vector", words), lambda: encoder.encode_one(words), version=encoder.identity
+    # both from the cache where they are: a search that was made before needs no encoder in memory
+    identity, vector = stores.cache.get_or(
+        "intermediate",
+        ("query vector", finding.label(stores.settings.text_encoder), words),
+        lambda: [stores.encoder.identity, np.asarray(stores.encoder.encode_one(words), np.float64).tolist()],
     )
-    hits = stores.vectors.search(SPACE, np.asarray(vector), depth, filter, encoder.identity)
+    hits = stores.vectors.search(SPACE, np.asarray(vector, np.float32), depth, filter, identity)
     return [hit.id for hit in hits]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from forge_core.errors import UsageError
-from forge_resources.postgres import Database, _down, _failed
+from forge_resources.postgres import Database, failed, unreachable
 from forge_resources.vectors import codes, spaces
 from forge_resources.vectors.filters import Condition, Filter, Words, condition
 from forge_resources.vectors.spaces import Space
@@ -96,7 +96,7 @@ class Sessions:
         except psycopg.Error as error:
             if session is not None:
                 session.connection.close()
-            raise _failed(type(error).__name__, error.sqlstate) from None
+            raise failed(type(error).__name__, error.sqlstate) from None
 
     def _open(self) -> Session:
         import psycopg
@@ -105,7 +105,7 @@ class Sessions:
         try:
             connection = psycopg.connect(self.database.url, options="-c timezone=UTC", autocommit=True)
         except psycopg.OperationalError:
-            raise _down() from None
+            raise unreachable() from None
         connection.prepare_threshold = 1
         spaces.require_pgvector(connection)
         register_vector(connection)

@@ -193,3 +193,20 @@ def test_errors_carry_all_four_parts() -> None:
     with pytest.raises(ForgeError) as error:
         find("")
     assert error.value.fix
+
+
+def test_weights_that_change_in_place_are_another_model_and_no_path_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "a model of mine"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"one")
+    before = finding.label(str(folder))
+
+    (folder / "model.safetensors").write_bytes(b"another")
+
+    assert finding.label(str(folder)) != before
+    assert "mine" not in before
+
+
+def test_a_model_by_name_is_labelled_by_it() -> None:
+    assert finding.label("all-MiniLM-L6-v2") == "all-MiniLM-L6-v2"
+    assert finding.label("owner/model") == "owner/model"
