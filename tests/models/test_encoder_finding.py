@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from forge_core.errors import ForgeError, Refused, UsageError
 from forge_models.encoder.description import describe
-from forge_models.encoder.finding import check, find
+from forge_models.encoder.finding import check, find, label
 from tests.models.encoder_models import POOLING, SHIPPED_NAME, shipped, small, write
 
 
@@ -199,14 +199,14 @@ def test_weights_that_change_in_place_are_another_model_and_no_path_is_told(tmp_
     folder = tmp_path / "a model of mine"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"one")
-    before = finding.label(str(folder))
+    before = label(str(folder))
 
     (folder / "model.safetensors").write_bytes(b"another")
 
-    assert finding.label(str(folder)) != before
+    assert label(str(folder)) != before
     assert "mine" not in before
 
 
 def test_a_model_by_name_is_labelled_by_it() -> None:
-    assert finding.label("all-MiniLM-L6-v2") == "all-MiniLM-L6-v2"
-    assert finding.label("owner/model") == "owner/model"
+    assert label("all-MiniLM-L6-v2") == "all-MiniLM-L6-v2"
+    assert label("owner/model") == "owner/model"
