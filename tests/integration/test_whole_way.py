@@ -24,7 +24,8 @@ from forge_resources.stack.processes import running
 from tests.conftest import SERVERS
 
 ROOT = Path(__file__).resolve().parents[2]
-PEOPLE, YEARS, SEED = 30, 0.5, 4  # their taste is in what is written of items: content surely beats both baselines
+# a cohort whose taste is in what is written of items: content surely beats both baselines
+PEOPLE, YEARS, SEED = 30, 0.5, 4
 
 
 @dataclass
