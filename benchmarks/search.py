@@ -3,7 +3,7 @@
 python -m benchmarks.search [--queries 400]
 
 Three public labelled sets. Texts of a set are indexed as documents; others of it are the queries; a hit is a passage
-of the query's class. The weight of the words is chosen on the first half of each set's queries and judged on the
+of the query's class. The weights and the feedback are chosen on the first half of each set's queries and judged on the
 second. Differences are paired over queries, with 95 % bootstrap intervals.
 """
 
@@ -86,7 +86,7 @@ def indexed(stores: Any, texts: list[str]) -> None:
 def quality(stores: Any, name: str, queries: int) -> dict[str, Any]:
     from forge_core.fusion import fused
     from forge_resources.search.hybrid import WEIGHTS as SHIPPED
-    from forge_resources.search.hybrid import by_meaning, by_words
+    from forge_resources.search.hybrid import ranked
     from forge_resources.vectors import Filter
 
     texts, classes = SETS[name]()
@@ -95,10 +95,7 @@ def quality(stores: Any, name: str, queries: int) -> dict[str, Any]:
     indexed(stores, [texts[i] for i in kept])
     label = [classes[i] for i in kept]
     sizes = {one: label.count(one) for one in set(label)}
-    rankings = [
-        {"meaning": by_meaning(stores, texts[i], Filter()), "words": by_words(stores, texts[i], Filter())}
-        for i in asked
-    ]
+    rankings = [ranked(stores, texts[i], Filter()) for i in asked]
 
     def scores(weights: dict[str, float]) -> np.ndarray:
         gained = []
@@ -108,9 +105,9 @@ def quality(stores: Any, name: str, queries: int) -> dict[str, Any]:
         return np.array(gained)
 
     half = queries // 2
-    tried = {weight: scores({"meaning": 1.0, "words": weight}) for weight in WEIGHTS}
+    tried = {weight: scores({**SHIPPED, "words": weight}) for weight in WEIGHTS}
     best = max(WEIGHTS, key=lambda weight: tried[weight][:half].mean())
-    legs = {"meaning": tried[0.0], "words": scores({"meaning": 0.0, "words": 1.0})}
+    legs = {name: scores({other: float(other == name) for other in SHIPPED}) for name in ("meaning", "words")}
     hybrid = scores(SHIPPED)
     return {
         "indexed": len(kept),

@@ -1,5 +1,8 @@
 """Search by words and by meaning, fused: passages with what they are of, when they were written, and where from.
 
+The passages that both agree on say more of what is meant than the query does: their mean, added to the query's vector,
+is asked once more (feedback: Rocchio 1971; with dense vectors Li et al. 2023), and the three rankings are fused.
+
 Consent, source and time are conditions inside both queries. What comes out was never embedded or indexed
 without consent to ``understand``, and is asked for it again.
 """
@@ -28,7 +31,8 @@ PURPOSE = "understand"
 DEPTH = 200  # of each ranking that is fused: what both know a little of counts, too
 # Meaning finds more of what is asked for than words do; words find names and numbers that meaning does not know.
 # Chosen on the first halves of the benchmark's sets: see benchmarks/search.py.
-WEIGHTS = {"meaning": 1.0, "words": 0.35}
+WEIGHTS = {"meaning": 1.0, "words": 0.35, "feedback": 1.0}
+FEEDBACK = 20  # passages of the first two rankings, fused, whose mean is as much as the query itself
 
 
 @dataclass(frozen=True)
@@ -79,23 +83,31 @@ def search(stores: Stores, asked: Search) -> list[Passage]:
             "embeddings/documents was not built: there is no text, or no consent to understand it.",
             "Build it with `forge build embeddings/documents`; `forge status` says why it may wait.",
         )
-    rankings = {
-        "meaning": by_meaning(stores, asked.words, asked.filter()),
-        "words": by_words(stores, asked.words, asked.filter()),
-    }
+    rankings = ranked(stores, asked.words, asked.filter())
     return _passages(stores, fused(rankings, WEIGHTS), rankings)[: asked.k]
 
 
-def by_meaning(stores: Stores, words: str, filter: Filter, depth: int = DEPTH) -> list[str]:
-    """Ids of passages by the cosine of their vectors with that of ``words``, the nearest first."""
+def ranked(stores: Stores, words: str, filter: Filter, depth: int = DEPTH) -> dict[str, list[str]]:
+    """Ids of passages, the best first: by meaning, by words, and by meaning with what those two found."""
+    identity, vector = _vector(stores, words)
+
+    def near(vector: np.ndarray) -> list[str]:
+        return [hit.id for hit in stores.vectors.search(SPACE, vector, depth, filter, identity)]
+
+    found = {"meaning": near(vector), "words": by_words(stores, words, filter, depth)}
+    mean = stores.vectors.mean(SPACE, [one for one, _ in fused(found, WEIGHTS)[:FEEDBACK]])
+    return found if mean is None else {**found, "feedback": near(vector + mean)}
+
+
+def _vector(stores: Stores, words: str) -> tuple[str, np.ndarray]:
+    """The encoder's identity and its vector (d,) float32 of ``words``."""
     # both from the cache where they are: a search that was made before needs no encoder in memory
     identity, vector = stores.cache.get_or(
         "intermediate",
         ("query vector", finding.label(stores.settings.text_encoder), words),
         lambda: [stores.encoder.identity, np.asarray(stores.encoder.encode_one(words), np.float64).tolist()],
     )
-    hits = stores.vectors.search(SPACE, np.asarray(vector, np.float32), depth, filter, identity)
-    return [hit.id for hit in hits]
+    return identity, np.asarray(vector, np.float32)
 
 
 def by_words(stores: Stores, words: str, filter: Filter, depth: int = DEPTH) -> list[str]:

@@ -109,6 +109,17 @@ class Vectors:
         hits = self.search(space, row[0].to_numpy().astype(np.float32), k + 1, filter, line.model)
         return [hit for hit in hits if hit.id != item][:k]
 
+    def mean(self, space: str, ids: Sequence[str]) -> np.ndarray | None:
+        """(d,) float32: the mean of the vectors of these rows; None where none of them is in the space."""
+        with self.sessions.use() as session:
+            line, _ = session.space(space)
+            row = session.connection.execute(
+                f"select avg(vector) from embeddings.{line.space} where id = any(%s)",
+                (list(ids),),
+                binary=True,
+            ).fetchone()
+        return None if row is None or row[0] is None else row[0].to_numpy().astype(np.float32)
+
     def recall(self, space: str, k: int = 10, sample: int = 200) -> float:
         """Share of the exact ``k`` nearest that a search finds, over a fixed sample of rows."""
         with self.sessions.use() as session:

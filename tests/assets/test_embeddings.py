@@ -56,7 +56,7 @@ def test_a_letter_is_found_by_its_words_and_by_its_meaning(forge, text):
     assert first(text, "injured leg and hospital") == LETTERS[4]
     (passage,) = search(text, Search("kittens", k=1))
     assert (passage.kind, passage.source, passage.time) == ("message", "gmail", START + 3 * DAY)
-    assert passage.found_by == {"words": 1, "meaning": 1}
+    assert passage.found_by == {"words": 1, "meaning": 1, "feedback": 1}
     assert passage.author == text.vault.pseudonyms.contact("bob@example.test")
     assert text.database.value("select passages from embeddings.persons") == len(LETTERS)
 
