@@ -158,6 +158,65 @@ def recall_curve(curve: Sequence[tuple[int, float]], target: float) -> Picture:
     return _draw("recall by candidates", paint, height=2.2)
 
 
+PANELS = ("loss", "score", "learning_rate", "examples_per_s", "memory_mb")
+
+
+def training(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Picture:
+    """How models were trained, a line for each: loss, score, learning rate, throughput, memory, the model's own.
+
+    ``histories``: name of the line -> rows with a ``step``. Figures named ``group/name`` share a panel as lines of the
+    first history alone.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    named = dict.fromkeys(name for rows in histories.values() for row in rows for name in row)
+    plain = [name for name in PANELS if name in named]
+    plain += [name for name in named if name not in (*PANELS, "step") and "/" not in name]
+    groups = list(dict.fromkeys(name.partition("/")[0] for name in named if "/" in name))
+    count = len(plain) + len(groups)
+    rows_of_panels = -(-count // 2)
+    figure = Figure(figsize=(WIDTH, 0.35 + 1.25 * rows_of_panels), layout="constrained")
+    axes = figure.subplots(rows_of_panels, 2, squeeze=False).flatten()
+    for place in axes[count:]:
+        place.set_axis_off()
+    for place, name in zip(axes, plain, strict=False):
+        for colour, rows in zip(PALETTE, histories.values(), strict=False):
+            _curve(place, rows, name, colour)
+        _panel(place, name)
+    first = next(iter(histories.values()))
+    for place, group in zip(axes[len(plain) :], groups, strict=False):
+        lines = [name for name in named if name.startswith(f"{group}/")]
+        for number, name in enumerate(lines):
+            _curve(place, first, name, PALETTE[number % len(PALETTE)])
+        _panel(place, f"{group} ({len(lines)})" if len(lines) > 1 else lines[0])
+    if len(histories) > 1:
+        names = list(histories)[: len(PALETTE)]
+        figure.legend(
+            axes[0].get_lines(), names, fontsize=6, frameon=False, ncols=2, loc="outside lower center"
+        )
+    file = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    return "training curves", file.getvalue()
+
+
+def _curve(axes: Any, rows: Sequence[Mapping[str, float]], name: str, colour: str) -> None:
+    points = [(row["step"], row[name]) for row in rows if name in row]
+    mark = "o" if len(points) < 12 else None
+    axes.plot(
+        [x for x, _ in points], [y for _, y in points], color=colour, linewidth=1, marker=mark, markersize=2
+    )
+
+
+def _panel(axes: Any, name: str) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=5, length=2)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 5))
+    axes.yaxis.get_offset_text().set_fontsize(5)
+    axes.locator_params(nbins=4)
+    axes.set_title(f"{name.replace('_', ' ')} by step", fontsize=6.5, loc="left")
+
+
 def heat_strip(rows_by_day: Mapping[date, int], what: str = "rows") -> Picture:
     """Rows per day, or per week over a long life: a band per calendar year, pale where there are none."""
     import numpy as np

@@ -17,8 +17,28 @@ from forge_cli.output import json_option, print_json
 @click.option(
     "--k", "-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many items."
 )
+@click.option(
+    "--diversity",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    help="How much an item loses for being like one already on the list (0 to 1).",
+)
+@click.option(
+    "--recency",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    help="How much the last ten events count beyond their place in the history (0 to 1).",
+)
 @json_option
-def command(family: str, subject: str | None, item: str | None, k: int, as_json: bool) -> None:
+def command(
+    family: str,
+    subject: str | None,
+    item: str | None,
+    k: int,
+    diversity: float,
+    recency: float,
+    as_json: bool,
+) -> None:
     """Ask the champion of FAMILY (such as recommender)."""
     if (subject is None) == (item is None):
         raise click.UsageError("Name either --subject or --like.")
@@ -29,7 +49,7 @@ def command(family: str, subject: str | None, item: str | None, k: int, as_json:
         if item is not None:
             answer = answers.like(stores.settings, family, item, k)
         else:
-            answer = answers.predict(stores.settings, family, str(subject), k)
+            answer = answers.predict(stores.settings, family, str(subject), k, diversity, recency)
     if as_json:
         print_json(answer)
     elif item is not None:
@@ -61,7 +81,8 @@ def show(answer: dict[str, Any]) -> None:
         f"{answer['family']} v{answer['model_version']} ({answer['candidate']}),"
         f" from {source['events']:,} events of {', '.join(source['sources'])}"
     )
-    if answer.get("note"):
-        click.echo(answer["note"])
+    for words in (answer.get("note"), answer.get("reasons_mean")):
+        if words:
+            click.echo(words)
     if answer.get("population") == "synthetic":
         click.echo(reports.SYNTHETIC)

@@ -29,6 +29,7 @@ __all__ = [
     "Splits",
     "Task",
     "TrainingRun",
+    "history",
     "report",
 ]
 
@@ -90,8 +91,10 @@ class TrainingRun:
     """What training needs and nothing of Dagster."""
 
     folder: Path  # checkpoints; named by data version and config, so that a retry resumes
-    device: str = "cpu"
-    precision: str = "float64"
+    device: str = "cpu"  # auto, cpu, cuda or cuda:1
+    precision: str = "auto"  # of what is trained: auto, 32, bf16 or fp16; closed forms choose their own
+    strategy: Literal["none", "ddp", "fsdp"] = "none"  # how several processes train one model
+    processes: int = 1
     time_budget_s: float = 3600.0
     preset: Literal["quick", "full"] = "quick"
     seed: int = 0
@@ -121,6 +124,15 @@ def report(model: Any) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     figures over many rows, never a word, a title or an id of somebody's data.
     """
     return getattr(model, "report", {})
+
+
+def history(model: Any) -> Sequence[Mapping[str, float]]:
+    """How a fitted model was trained, as rows of figures by step: loss, learning rate, throughput, memory, score.
+
+    A model may have an attribute ``history`` (the trainer's ``Outcome.history``); the family's ``tuning`` and ``model``
+    assets draw it. A closed form has none.
+    """
+    return getattr(model, "history", ())
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from forge_core import keys
 from forge_core.errors import Refused, UsageError
 from forge_models.recommender import RECOMMENDER
-from forge_resources.consent import allowed
+from forge_resources import champions
+from forge_resources.online_events import Known, moment
+from forge_resources.personal_state import NO_TIME, Kept
 from forge_resources.registry import Serving
 from forge_resources.settings import Settings
 from forge_resources.stores import Stores
 
-ANSWER = "1"  # raise it when answers are made in another way: those in the cache are then stale
+REASONS = 3  # what a person reads; the rest of the history adds less
+ITEM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}:[^\s\x00-\x1f\x7f]{1,512}", re.IGNORECASE)
+AHEAD = timedelta(days=1)  # a clock may be wrong by a zone, not by more
+ANSWER = "2"  # raise it when answers are made in another way: those in the cache are then stale
 
 
-def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[str, Any]:
-    """The champion's answer for a subject named as its owner names it, or by pseudonym."""
+def predict(
+    settings: Settings, family: str, subject: str, k: int = 10, diversity: float = 0.0, recency: float = 0.0
+) -> dict[str, Any]:
+    """The champion's answer for a subject named as its owner names it, or by pseudonym.
+
+    ``diversity`` and ``recency``, both 0..1: see ``forge_models.recommender.Request``.
+    """
     _known(family)
+    RECOMMENDER.Request(k=k, diversity=diversity, recency=recency)  # refused here, before anything is read
     stores = Stores(settings)
-    token = subject if subject.startswith("p_") else stores.vault.pseudonyms.person(subject)
-    history = stores.database.rows(
-        "select item, source, export from features.interactions t where subject = %s"
-        f" and {allowed('t.subject', 't.source', RECOMMENDER.purpose)} order by position",
-        (token,),
-    )
-    if not history:
+    token = _token(stores, subject)
+    if not stores.online_events.usable(token, RECOMMENDER.purpose):
         _refuse_unknown(stores, token)
     serving = stores.registry.serving(family)
     if serving is None:
@@ -36,30 +44,49 @@ def predict(settings: Settings, family: str, subject: str, k: int = 10) -> dict[
             "Look at `forge status`.",
         )
     # Consent and history were read just now and are part of the version, with the champion and the titles: an
-    # answer from the cache is the one that would be made.
-    made_of = [
-        ANSWER,
-        serving.version,
-        serving.stamp,
-        history,
-        stores.exports.population(),
-        _titles_version(stores),
-    ]
+    # answer from the cache is the one that would be made. Of a champion that keeps states the history is not read.
+    model_version = champions.model_version(stores, serving)
+    history: list[Known] | None = None
+    if serving.tags.get("candidate") in champions.STATEFUL:
+        made_of = stores.personal_states.made_of(token, RECOMMENDER.purpose, model_version)
+        rests_on: list[Any] = [made_of, stores.online_events.last(token)]
+    else:
+        history, _ = stores.online_events.history(token, RECOMMENDER.purpose)
+        rests_on = [[one.item, one.time, one.source, one.export] for one in history]
+    made_from = [ANSWER, model_version, rests_on, stores.exports.population()]
+
+    def make() -> dict[str, Any]:
+        asked = {"k": k, "diversity": diversity, "recency": recency}
+        return _answer(stores, family, serving, token, history, asked)
+
     return stores.cache.get_or(
-        "prediction",
-        (family, token, k),
-        lambda: _answer(stores, family, serving, history, k),
-        version=made_of,
-        subject=token,
+        "prediction", (family, token, k, diversity, recency), make, version=made_from, subject=token
     )
 
 
 def _answer(
-    stores: Stores, family: str, serving: Serving, history: list[tuple[str, str, str]], k: int
+    stores: Stores,
+    family: str,
+    serving: Serving,
+    token: str,
+    history: list[Known] | None,
+    asked: dict[str, Any],
 ) -> dict[str, Any]:
-    """The champion's answer to a history of (item, source, export)."""
-    request = RECOMMENDER.Request(history=[item for item, _, _ in history], k=k)
-    prediction = RECOMMENDER.predict(RECOMMENDER.load(serving.folder), request)
+    """The champion's answer to a history, or to the person's state where it keeps one and no history is given."""
+    model = champions.model(stores, serving)
+    if history is None and not model.stateful:  # it learned nothing, and popularity asks for no state
+        history, _ = stores.online_events.history(token, RECOMMENDER.purpose)
+    if history is None:
+        kept = _state(stores, serving, token, model)
+        request = RECOMMENDER.Request(state=kept.state, **asked)
+        origin = {"events": kept.state.events, "sources": list(kept.sources), "exports": list(kept.exports)}
+        origin |= {"state": kept.made}
+    else:
+        times = [NO_TIME if one.time is None else one.time for one in history]
+        request = RECOMMENDER.Request([one.item for one in history], times=times, **asked)
+        sources, exports = ({getattr(one, name) for one in history} for name in ("source", "export"))
+        origin = {"events": len(history), "sources": sorted(sources), "exports": sorted(exports)}
+    prediction = RECOMMENDER.predict(model, request)
     named = [r.item for r in prediction.items] + [
         reason.because for r in prediction.items for reason in r.reasons
     ]
@@ -70,11 +97,8 @@ def _answer(
         "candidate": serving.tags.get("candidate"),
         "population": stores.exports.population(),
         "note": prediction.note,
-        "from": {
-            "events": len(history),
-            "sources": sorted({source for _, source, _ in history}),
-            "exports": sorted({export for _, _, export in history}),
-        },
+        "reasons_mean": prediction.reasons_mean,
+        "from": origin,
         "items": [
             {
                 "item": r.item,
@@ -92,6 +116,60 @@ def _answer(
             for r in prediction.items
         ],
     }
+
+
+def event(
+    settings: Settings,
+    subject: str,
+    item: str,
+    time: datetime | None = None,
+    new: bool = False,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Record that a subject watched an item, and move the subject's state on.
+
+    ``time``: now, where none is given. ``new``: somebody of whom nothing is known is meant, and no slip of the pen.
+    """
+    if not ITEM.fullmatch(item):
+        raise UsageError(
+            "FORGE-EVENT-ITEM", "This is no name of an item.", "", "Items have a namespace, such as youtube:…"
+        )
+    when = moment(time)
+    if when > datetime.now(UTC) + AHEAD:
+        raise UsageError(
+            "FORGE-EVENT-TIME", "This event is in the future.", "", "Times are UTC, unless they name a zone."
+        )
+    stores = Stores(settings)
+    token, events, purpose = _token(stores, subject), stores.online_events, RECOMMENDER.purpose
+    if not new and not events.knows(token):
+        raise UsageError(
+            "FORGE-SUBJECT-UNKNOWN",
+            "Nothing watched is known of this subject.",
+            "The name differs, or the features are not built yet.",
+            "Name it as at ingest; --new begins the history of somebody new.",
+        )
+    if not events.may(token, purpose):
+        _refuse_consent()
+    in_catalogue = bool(stores.database.exists(keys.table(keys.ITEMS)) and _titles(stores, [item]))
+    answer: dict[str, Any] = {
+        "item": item,
+        "title": _titles(stores, [item]).get(item, item) if in_catalogue else item,
+        "in_catalogue": in_catalogue,
+        "time": when.isoformat(),
+        "dry_run": dry_run,
+        "state": None,
+        "events": None,
+    }
+    if dry_run:
+        return answer
+    events.append(token, item, when)
+    serving = stores.registry.serving(RECOMMENDER.name)
+    if serving is not None and serving.tags.get("candidate") in champions.STATEFUL:
+        model = champions.model(stores, serving)
+        if model.stateful:
+            kept = _state(stores, serving, token, model)
+            answer |= {"state": kept.made, "events": kept.state.events}
+    return answer
 
 
 def like(settings: Settings, family: str, item: str, k: int = 10) -> dict[str, Any]:
@@ -126,30 +204,31 @@ def _titles(stores: Stores, items: list[str]) -> dict[str, str]:
     return dict(stores.database.rows(query, (items,)))
 
 
-def _titles_version(stores: Stores) -> str | None:
-    """Which content of features/items the titles are from."""
-    query = "select data_version from forge.versions where asset = %s"
-    return stores.database.value(query, (keys.ITEMS,))
+def _state(stores: Stores, serving: Serving, token: str, model: Any) -> Kept:
+    version = champions.model_version(stores, serving)
+    return stores.personal_states.current(RECOMMENDER.name, RECOMMENDER.purpose, token, model, version)
 
 
-REASONS = 3  # what a person reads; the rest of the history adds less
+def _token(stores: Stores, subject: str) -> str:
+    return subject if subject.startswith("p_") else stores.vault.pseudonyms.person(subject)
 
 
 def _refuse_unknown(stores: Stores, token: str) -> None:
     """Without revealing more than the owner may know: no such subject, or no consent for it."""
-    known = stores.database.value(
-        "select exists (select from features.interactions where subject = %s)", (token,)
-    )
-    if known:
-        raise Refused(
-            "FORGE-CONSENT",
-            "This subject's data may not be used to recommend.",
-            "Consent for the purpose 'recommend' is absent, denied or expired.",
-            "Grant it with `forge ingest … --consent all`.",
-        )
+    if stores.online_events.knows(token):
+        _refuse_consent()
     raise UsageError(
         "FORGE-SUBJECT-UNKNOWN",
         "Nothing watched is known of this subject.",
         "The name differs, or the features are not built yet.",
         "Subjects are named by --as at ingest (default: the archive's account, else 'me').",
+    )
+
+
+def _refuse_consent() -> None:
+    raise Refused(
+        "FORGE-CONSENT",
+        "This subject's data may not be used to recommend.",
+        "Consent for the purpose 'recommend' is absent, denied or expired.",
+        "Grant it with `forge ingest … --consent all`.",
     )

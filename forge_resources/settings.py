@@ -61,7 +61,20 @@ class Settings(BaseSettings):
     max_batch_size: int = setting(32, "Rows of one prediction request.", "MAX_BATCH_SIZE", ge=1)
     training_retries: int = setting(3, "Retries of a failed training step.", ge=0)
     training_timeout_s: int = setting(3600, "Seconds one training step may take.", ge=1)
+    training_device: str = setting(
+        "auto", "Where models train: auto, cpu, cuda or cuda:1.", pattern=r"^(auto|cpu|cuda(:\d+)?)$"
+    )
+    training_precision: Literal["auto", "32", "bf16", "fp16"] = setting(
+        "auto", "In what models train; auto: float32 on a CPU, half of it on a GPU."
+    )
+    training_strategy: Literal["none", "ddp", "fsdp"] = setting(
+        "none", "How several processes train one model: ddp copies it, fsdp cuts it up."
+    )
+    training_processes: int = setting(1, "Processes that train one model, with ddp or fsdp.", ge=1)
     cache_ttl_s: int = setting(3600, "Seconds an answer stays in the cache.", ge=0)
+    state_ttl_s: int = setting(
+        30 * 86_400, "Seconds a person's recurrent state stays that nobody asks for; 0: for ever.", ge=0
+    )
     archive_max_ratio: float = setting(100.0, "Refuse archives that unpack to more than this times.", gt=1)
     archive_max_members: int = setting(200_000, "Refuse archives with more members.", ge=1)
     archive_max_nesting: int = setting(2, "Refuse archives nested deeper.", ge=0)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from forge_resources.consent import Consent
     from forge_resources.exports import Exports
     from forge_resources.feature_store import FeatureStore
+    from forge_resources.kept_connection import KeptConnection
+    from forge_resources.online_events import OnlineEvents
+    from forge_resources.personal_state import PersonalStates
     from forge_resources.pictures import Pictures
     from forge_resources.postgres import Database
     from forge_resources.registry import Registry
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
 class Stores:
     """``stores.database``, ``.exports``, ``.consent``, ``.versions``, ``.vault``, ``.vectors``, ``.tracking``,
-    ``.registry``, ``.pictures``, ``.cache``, ``.feature_store``; the settings are read when the first is asked for."""
+    ``.registry``, ``.pictures``, ``.cache``, ``.feature_store``, ``.online_events``, ``.personal_states``; the settings
+    are read when the first is asked for."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         if settings is not None:
@@ -122,6 +126,32 @@ class Stores:
             self.settings.cache_ttl_s,
             self._mark("cache").encode(),
             f"forge-{self._home}",
+        )
+
+    @cached_property
+    def _kept_connection(self) -> KeptConnection:
+        from forge_resources.kept_connection import KeptConnection
+
+        return KeptConnection(self.database.url)
+
+    @cached_property
+    def online_events(self) -> OnlineEvents:
+        from forge_resources.online_events import OnlineEvents
+
+        return OnlineEvents(self._kept_connection)
+
+    @cached_property
+    def personal_states(self) -> PersonalStates:
+        from forge_resources.consent import Consent
+        from forge_resources.personal_state import PersonalStates
+
+        return PersonalStates(
+            self.online_events,
+            Consent(self._kept_connection),
+            self.settings.redis_url,
+            self._mark("state").encode(),
+            f"forge-{self._home}",
+            self.settings.state_ttl_s,
         )
 
     @cached_property

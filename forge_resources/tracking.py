@@ -7,7 +7,8 @@ run, and only :meth:`finish` ends it. The tag ``dagster_run_id`` is the one that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 TAG = "dagster_run_id"
+BATCH = 1000  # metrics of one request, at most
+EVERY_SECONDS = 10.0
 
 
 class Tracking:
@@ -59,8 +62,6 @@ class Tracking:
         self, run: str, metrics: Mapping[str, float] | None = None, params: Mapping[str, Any] | None = None
     ) -> None:
         """Metrics and parameters in one request. MLflow has no ``@`` in names: ``ndcg@10`` is ``ndcg_at_10``."""
-        import time
-
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
@@ -70,5 +71,44 @@ class Tracking:
             params=[Param(k, str(v)) for k, v in (params or {}).items()],
         )
 
+    def log_series(self, run: str, points: Sequence[tuple[str, float, int, int]]) -> None:
+        """Points of curves, each (name, value, step, milliseconds since 1970), in as few requests as MLflow takes."""
+        from mlflow.entities import Metric
+
+        for begin in range(0, len(points), BATCH):
+            metrics = [
+                Metric(name.replace("@", "_at_"), value, at, step)
+                for name, value, step, at in points[begin : begin + BATCH]
+            ]
+            self.client.log_batch(run, metrics=metrics)
+
     def finish(self, run: str, status: str = "FINISHED") -> None:
         self.client.set_terminated(run, status)
+
+
+class Series:
+    """Curves of one run, sent every few seconds: a request for every point would cost more than a training step."""
+
+    def __init__(self, tracking: Tracking, run: str, warn: Callable[[str], None]) -> None:
+        self._tracking, self._run, self._warn = tracking, run, warn
+        self._points: list[tuple[str, float, int, int]] = []
+        self._sent = time.monotonic()
+        self._told = False
+
+    def add(self, name: str, value: float, step: int) -> None:
+        self._points.append((name, float(value), int(step), int(time.time() * 1000)))
+        if len(self._points) >= BATCH or time.monotonic() - self._sent > EVERY_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is waiting. A tracker that does not answer is no reason to end a training: it is said, once."""
+        points, self._points = self._points, []
+        self._sent = time.monotonic()
+        if not points:
+            return
+        try:
+            self._tracking.log_series(self._run, points)
+        except Exception as error:  # whatever the store's client raises
+            if not self._told:
+                self._warn(f"MLflow did not take the curves of this training: {type(error).__name__}")
+            self._told = True

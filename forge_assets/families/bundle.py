@@ -75,16 +75,24 @@ class Bundle:
         return Splits(rows, side, str(strategy))
 
     def training_run(
-        self, stores: Stores, data_version: str, name: str, config: Mapping[str, Any]
+        self, stores: Stores, data_version: str, name: str, config: Mapping[str, Any], **of_step: Any
     ) -> TrainingRun:
-        """Everything training needs; the folder is named by data version and config, so that a retry resumes."""
+        """Everything training needs; the folder is named by data version and config, so that a retry resumes.
+
+        ``of_step``: what the step of Dagster adds, see ``training.Training``.
+        """
         settings = stores.settings
         folder = settings.home / "checkpoints" / self.family.name / f"{data_version}-{digest(name, config)}"
+        of_step.setdefault("time_budget_s", settings.training_timeout_s)
         return TrainingRun(
             folder=folder,
             preset=settings.preset,
             seed=settings.seed,
-            time_budget_s=settings.training_timeout_s,
+            device=settings.training_device,
+            precision=settings.training_precision,
+            strategy=settings.training_strategy,
+            processes=settings.training_processes,
+            **of_step,
         )
 
     def artifacts(self, stores: Stores, version: str) -> Path:

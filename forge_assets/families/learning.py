@@ -19,11 +19,15 @@ from forge_assets import pictures
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY
 from forge_assets.families.bundle import Bundle
+from forge_assets.families.training import Training
 from forge_assets.outcome import built, digest, shown
 from forge_core.errors import ForgeError
-from forge_models.family import Splits, report
+from forge_models.family import Splits, history, report
 from forge_resources.registry import CHALLENGER, CHAMPION
 from forge_resources.stores import Stores
+
+# candidate -> configuration -> the history of its training
+Curves = dict[str, dict[str, Sequence[Mapping[str, float]]]]
 
 
 def tuning(bundle: Bundle) -> AssetsDefinition:
@@ -41,12 +45,15 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
         provenance = bundle.provenance(stores, "tuning", depends_on, context.run.run_id)
         data_version = provenance.inputs[depends_on[0]]
         splits = bundle.splits(stores)
-        rows = [
-            row
-            for task in family.tasks
-            for row in _search(context, stores, bundle, splits, task, data_version)
-        ]
-        stores.database.write(bundle.table("tuning"), pa.Table.from_pylist(rows))
+        curves: Curves = {}
+        with Training(bundle, stores, context, "tuning", data_version) as training:
+            rows = [
+                row
+                for task in family.tasks
+                for row in _search(context, stores, bundle, splits, task, training, curves)
+            ]
+            stores.database.write(bundle.table("tuning"), pa.Table.from_pylist(rows))
+        training.done()
         run = stores.tracking.run(family.name, context.run.run_id, {"training_set": data_version})
         best = {r["candidate"]: r for r in rows if r["best"]}
         stores.tracking.log(
@@ -70,6 +77,7 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
         }
         if tried:
             metadata["score_by_hyperparameter"] = shown(stores, pictures.by_hyperparameter(tried, metric))
+        metadata |= _drawn(stores, curves)
         # not how long it took: the same data gives the same version
         version = digest([{**r, "value": round(r["value"], 9), "seconds": None} for r in rows])
         return built(stores, provenance, version, metadata)
@@ -78,16 +86,27 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
 
 
 def _search(
-    context: Any, stores: Stores, bundle: Bundle, splits: Splits, task: Any, data_version: str
+    context: Any,
+    stores: Stores,
+    bundle: Bundle,
+    splits: Splits,
+    task: Any,
+    training: Training,
+    curves: Curves,
 ) -> list[dict]:
-    """One row per configuration tried; the best of each candidate is marked."""
+    """One row per configuration tried; the best of each candidate is marked. What was trained adds its curves."""
     rows: list[dict] = []
+    fits = [(c, config) for c in bundle.family.candidates for config in c.configs(stores.settings.preset)]
+    later = [candidate for candidate, _ in fits]
     for candidate in bundle.family.candidates:
         scored = []
         for config in candidate.configs(stores.settings.preset):
             began = time.monotonic()
-            run = bundle.training_run(stores, data_version, candidate.name, config)
-            model = candidate.fit(splits, config, run)
+            later.pop(0)
+            model = candidate.fit(splits, config, training.run(candidate, config, later))
+            training.cancellation.raise_if_asked()
+            if trained := history(model):
+                curves.setdefault(candidate.name, {})[_words(json.dumps(dict(config)))] = trained
             value = bundle.family.evaluate(task, model, splits, "validation").metrics[task.metric].value
             seconds = time.monotonic() - began
             context.log.info(
@@ -109,6 +128,13 @@ def _search(
         pick(scored, key=lambda row: row["value"])["best"] = True
         rows += scored
     return rows
+
+
+def _drawn(stores: Stores, curves: Curves) -> dict[str, Any]:
+    """A picture for each candidate that was trained."""
+    return {
+        f"{name}_training": shown(stores, pictures.training(histories)) for name, histories in curves.items()
+    }
 
 
 def _words(config: str) -> str:
@@ -164,29 +190,35 @@ def model(bundle: Bundle) -> AssetsDefinition:
         chosen = max((n for n, b in best.items() if not b[2]), key=lambda n: sign * best[n][1])
         rows = []
         reports: dict[str, MetadataValue] = {}
-        for candidate in family.candidates:
-            config, _, baseline = best[candidate.name]
-            began = time.monotonic()
-            run = bundle.training_run(stores, generation, candidate.name, config)
-            fitted = candidate.fit(splits, config, run)
-            family.save(fitted, folder / candidate.name)
-            reports |= {
-                f"{candidate.name}_{name}": MetadataValue.md(_table(shown_rows))
-                for name, shown_rows in report(fitted).items()
-            }
-            rows.append(
-                {
-                    "candidate": candidate.name,
-                    "config": json.dumps(config, sort_keys=True),
-                    "generation": generation,
-                    "digest": artifact.digest(folder / candidate.name),
-                    "seconds": time.monotonic() - began,
-                    "bytes": sum(f.stat().st_size for f in (folder / candidate.name).iterdir()),
-                    "is_baseline": baseline,
-                    "chosen": candidate.name == chosen,
+        curves: Curves = {}
+        with Training(bundle, stores, context, "model", generation) as training:
+            for place, candidate in enumerate(family.candidates):
+                config, _, baseline = best[candidate.name]
+                began = time.monotonic()
+                run = training.run(candidate, config, family.candidates[place + 1 :])
+                fitted = candidate.fit(splits, config, run)
+                training.cancellation.raise_if_asked()
+                family.save(fitted, folder / candidate.name)
+                if trained := history(fitted):
+                    curves[candidate.name] = {_words(json.dumps(config)): trained}
+                reports |= {
+                    f"{candidate.name}_{name}": MetadataValue.md(_table(shown_rows))
+                    for name, shown_rows in report(fitted).items()
                 }
-            )
+                rows.append(
+                    {
+                        "candidate": candidate.name,
+                        "config": json.dumps(config, sort_keys=True),
+                        "generation": generation,
+                        "digest": artifact.digest(folder / candidate.name),
+                        "seconds": time.monotonic() - began,
+                        "bytes": sum(f.stat().st_size for f in (folder / candidate.name).iterdir()),
+                        "is_baseline": baseline,
+                        "chosen": candidate.name == chosen,
+                    }
+                )
         stores.database.write(bundle.table("model"), pa.Table.from_pylist(rows))
+        training.done()
         mine = next(r for r in rows if r["chosen"])
         version = _register(stores, bundle, mine, context.run.run_id, provenance.inputs[depends_on[0]])
         listed = "\n".join(
@@ -205,6 +237,7 @@ def model(bundle: Bundle) -> AssetsDefinition:
                     f"| candidate | config | fitted in | size |\n|---|---|---|---|\n{listed}"
                 ),
                 **reports,
+                **_drawn(stores, curves),
             },
         )
 

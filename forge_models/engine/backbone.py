@@ -22,8 +22,8 @@ from forge_models.engine.experts import Experts, Routing
 from forge_models.engine.state import State
 
 FORMS = ("auto", "parallel", "chunkwise", "recurrent")
-# Up to here one chunk is faster than several on CPUs (measured, B 64-128, forward and backward).
-PARALLEL_UP_TO = 96
+# Up to here one chunk is faster than several on CPUs, forward and backward (measured with 64 and 128 dimensions).
+PARALLEL_UP_TO = 128
 
 
 @dataclass(frozen=True)

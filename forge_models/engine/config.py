@@ -27,7 +27,7 @@ class EngineConfig:
     ``num_experts`` 0 is a dense feed-forward block; else each token goes to the ``top_k`` best of them.
     ``decay``: what the shortest and the longest remembering head keep per step, the others lie between them, even
     in the logarithm of their memory; with ``learn_decay`` they are learned within that range.
-    ``chunk``: the length of a chunk in the chunkwise form (64 measured fastest on CPUs).
+    ``chunk``: the longest chunk of the chunkwise form (around 64 measured fastest on CPUs).
     ``head_eps``: floor under the mean square of a head's output, which is around 1. A first token whose query and key
     are at right angles gives nothing but rounding errors; with a small floor they would be blown up to full size.
     """

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from forge_models.engine.config import EngineConfig
+from forge_models.engine.dispatch import Gather, Spread, feed_forward
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Experts(nn.Module):
         tokens = x.reshape(-1, x.shape[-1])
         chosen = None if inside is None else inside.reshape(-1).nonzero()[:, 0]
         if chosen is not None:
-            tokens = tokens[chosen]
+            tokens = tokens.index_select(0, chosen)
         with torch.autocast(x.device.type, enabled=False):  # a router in half precision misroutes
             logits = F.linear(tokens.float(), self.router.weight.float())
         weights, picks = logits.topk(self.top_k, dim=-1)
@@ -54,31 +55,18 @@ class Experts(nn.Module):
         return out.view(x.shape), _routing(logits, picks)
 
     def _dispatch(self, tokens: Tensor, weights: Tensor, picks: Tensor) -> Tensor:
-        """Sort by expert, multiply group by group, sort back."""
+        """Sort by expert, multiply group by group, sum each token's answers."""
         order = picks.flatten().argsort(stable=True)
+        places = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+        places = places.view(picks.shape)
         counts = torch.bincount(picks.flatten(), minlength=len(self.expand))
         kind = tokens.dtype
         if torch.is_autocast_enabled(tokens.device.type):
             kind = torch.get_autocast_dtype(tokens.device.type)
-        grouped = tokens.to(kind)[order // self.top_k]
-        inner = product(grouped, self.expand.to(kind), counts)
-        gate, value = inner.chunk(2, dim=-1)
-        outer = product(F.silu(gate) * value, self.contract.to(kind), counts)
-        back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-        parts = outer[back].view(*picks.shape, outer.shape[-1])
-        return (parts * weights.unsqueeze(-1).to(kind)).sum(dim=1)
-
-
-def product(rows: Tensor, matrices: Tensor, counts: Tensor) -> Tensor:
-    """``rows`` (M, K), sorted by group, times ``matrices`` (E, K, N), ``counts`` (E,) rows each.
-
-    torch's grouped product in bfloat16, where it is faster; else one product per group that has rows.
-    """
-    if rows.dtype == torch.bfloat16 and len(rows):
-        ends = counts.cumsum(0).to(torch.int32)
-        return F.grouped_mm(rows, matrices, offs=ends)
-    parts = rows.split(counts.tolist())
-    return torch.cat([part @ matrix for part, matrix in zip(parts, matrices, strict=True)])
+        with torch.autocast(tokens.device.type, enabled=False):
+            rows = Spread.apply(tokens.to(kind), order, places)
+            rows = feed_forward(rows, self.expand.to(kind), self.contract.to(kind), counts)
+            return Gather.apply(rows, weights.to(kind), order, places)
 
 
 def _routing(logits: Tensor, picks: Tensor) -> Routing:

@@ -37,9 +37,9 @@ class Layout:
 
 
 def layout(length: int, size: int, lengths: Tensor, segments: Tensor | None = None) -> Layout:
-    """``lengths`` (B,) or (1,) int64; ``segments`` (B, T) int, constant within a segment, each in one piece."""
-    size = min(size, max(length, 1))
-    count = max(-(-length // size), 1)
+    """Chunks of at most ``size``. ``lengths`` (B,) or (1,) int64; ``segments`` (B, T) int, each a run of one number."""
+    count = -(-length // size)
+    size = -(-length // count)  # even chunks: 200 tokens are 4 of 50, not 4 of 64 with a fifth of it padding
     starts = torch.arange(count, device=lengths.device) * size
     filled = (lengths[:, None] - starts).clamp(0, size)
     if segments is None:

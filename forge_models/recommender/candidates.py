@@ -10,6 +10,7 @@ from forge_models.family import Compute, Splits, TrainingRun
 
 if TYPE_CHECKING:
     from forge_models.recommender.models import ContentModel, EaseModel, ItemKnnModel, PopularityModel
+    from forge_models.recommender.sequential_model import SequentialModel
 
 # EASE holds one float64 matrix of max_items squared: 8,000 items are 512 MB and some 10 s on two cores.
 MAX_ITEMS = 8_000
@@ -25,13 +26,22 @@ class Ease:
     compute: Compute = "cpu_heavy"
 
     def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
+        """``recency``: see ``EaseModel``; 0 is EASE as published."""
         chosen = LAMBDAS[:4] if preset == "quick" else LAMBDAS
-        return [{"lambda": value, "max_items": MAX_ITEMS} for value in chosen]
+        tries = [(value, 0.0) for value in chosen] + [(value, 4.0) for value in chosen[:2]]
+        return [{"lambda": value, "max_items": MAX_ITEMS, "recency": tau} for value, tau in tries]
 
     def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> EaseModel:
         from forge_models.recommender.ease import fit
 
-        return fit(splits.part("train"), float(config["lambda"]), int(config["max_items"]), run)
+        recency = float(config.get("recency", 0.0))
+        return fit(splits.part("train"), float(config["lambda"]), int(config["max_items"]), run, recency)
+
+    def variants(self, model: EaseModel) -> Sequence[EaseModel]:
+        """The same weights, asked with more or less of the past: no fit of their own (``blend``)."""
+        from forge_models.recommender.recency import variants
+
+        return variants(model)
 
 
 class Content:
@@ -52,6 +62,23 @@ class Content:
 
         items = splits.side.get(keys.ITEMS)
         return fit(splits.part("train"), items, int(config["dims"]), int(config["keep"]), run)
+
+
+class Sequential:
+    """A retentive network over each subject's items in their order; it keeps a state of each person."""
+
+    name = "sequential"
+    is_baseline = False
+    compute: Compute = "gpu"
+
+    def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
+        """One, since a fit may take an hour; ``dims`` 0: by the number of events."""
+        return [{"dims": 0, "layers": 2, "dropout": 0.2, "epochs": 20, "learning_rate": 2e-3}]
+
+    def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> SequentialModel:
+        from forge_models.recommender.sequential import fit
+
+        return fit(splits.part("train"), splits.side.get(keys.ITEMS), config, run)
 
 
 class ItemKnn:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from forge_core import keys
 from forge_models.family import Candidate, Evaluation, Part, Splits, Task
 from forge_models.recommender import messages
-from forge_models.recommender.candidates import Content, Ease, ItemKnn, Popularity
+from forge_models.recommender.candidates import Content, Ease, ItemKnn, Popularity, Sequential
+from forge_models.recommender.candidates_ordered import Blend, Ials, Ridge, Transitions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +39,19 @@ class Recommender:
 
     def __init__(self, strategy: Strategy = "auto") -> None:
         self.strategy: Strategy = strategy
-        self.candidates: Sequence[Candidate] = (Ease(), Content(), ItemKnn(), Popularity())
+        instant: Sequence[Candidate] = (Ridge(), Transitions(), Ease())
+        self.candidates: Sequence[Candidate] = (
+            Ease(),
+            Content(),
+            Ridge(),
+            Transitions(),
+            Ials(),
+            Sequential(),
+            Blend("instant", instant),
+            Blend("blend", (*instant, Ials(), Content())),
+            ItemKnn(),
+            Popularity(),
+        )
 
     def split(self, tables: Mapping[str, pa.Table]) -> Splits:
         from forge_models.recommender import splitting

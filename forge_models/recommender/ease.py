@@ -27,8 +27,10 @@ BLOCK_BYTES = 128 << 20
 DENSE_NS, SPARSE_NS = 0.02, 5.0
 
 
-def fit(rows: pa.Table, regularisation: float, max_items: int, run: TrainingRun) -> EaseModel:
-    """EASE on the training ``rows``."""
+def fit(
+    rows: pa.Table, regularisation: float, max_items: int, run: TrainingRun, recency: float = 0.0
+) -> EaseModel:
+    """EASE on the training ``rows``; ``recency`` counts in its answers alone, see ``EaseModel``."""
     data = encode(rows)
     counts = data.subjects_per_item
     head = np.sort(np.argsort(-counts, kind="stable")[:max_items])
@@ -36,7 +38,7 @@ def fit(rows: pa.Table, regularisation: float, max_items: int, run: TrainingRun)
     matrix = gram(data.matrix[:, head] if len(head) < len(counts) else data.matrix)
     run.progress(f"EASE: solving for {len(head)} items")
     weights = solve(matrix, regularisation)
-    config = {"lambda": regularisation, "max_items": max_items}
+    config = {"lambda": regularisation, "max_items": max_items, "recency": recency}
     return EaseModel(data.items, counts, len(data.subjects), config, head, weights)
 
 

@@ -7,16 +7,34 @@ makes their reasons exact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from forge_models.recommender.interactions import Histories
 from forge_models.recommender.item_text import BLOCKS, Block
+from forge_models.recommender.recency import ages, decay, query
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A person's state, read: ``scores`` (items,), or None where it holds no event that the model knows.
+
+    ``history``: the last events, which reasons can name; ``seen``: codes of all items known. ``weights(items)`` gives
+    (len(history.items), len(items)): what each of these events adds.
+    """
+
+    scores: np.ndarray | None
+    history: Histories
+    seen: np.ndarray
+    weights: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,11 @@ class RecommenderModel:
     def personal(self) -> bool:
         """Does the answer depend on the history?"""
         return True
+
+    @property
+    def stateful(self) -> bool:
+        """Can a state of fixed size stand in for the history (``recall``)?"""
+        return False
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -54,6 +77,28 @@ class RecommenderModel:
     def prior(self, items: np.ndarray) -> np.ndarray:
         """(len(items),) float64: the part of each score that no watched item adds."""
         return np.zeros(len(items))
+
+    @property
+    def reasons_mean(self) -> str:
+        """What the weights of reasons are, where they do not add up to the score; empty where they do."""
+        return ""
+
+    @property
+    def impersonal_note(self) -> str:
+        """Why the answer is the same for everybody, where the model knows a reason."""
+        return ""
+
+    def item_vectors(self, items: np.ndarray) -> np.ndarray | None:
+        """(len(items), d): rows whose cosine says how alike two items are; None where the model cannot tell."""
+        return None
+
+    def with_newcomers(self, table: pa.Table, wanted: Sequence[str]) -> RecommenderModel:
+        """The model with those of the ``wanted`` items that it can place by ``table``, which is ``features/items``."""
+        return self
+
+    def recall(self, state: Any) -> Remembered:
+        """What a person's recurrent state says; only models that keep one (``stateful``) are asked."""
+        raise NotImplementedError
 
     def scores(self, histories: Histories) -> tuple[np.ndarray, np.ndarray]:
         """Scores (n, items), and (n,) bool where popularity had to stand in for an unknown history."""
@@ -79,13 +124,21 @@ class LinearModel(RecommenderModel):
 class EaseModel(LinearModel):
     """``head`` (m,) int64: the items EASE was solved for, ascending; ``weights`` (m, m) float64, diagonal 0.
 
-    Items outside the head rank after all of the head, by popularity.
+    Items outside the head rank after all of the head, by popularity. ``config["recency"]``, where above 0, is the
+    ``tau`` with which older events count less in a query (``recency.query``).
     """
 
     head: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     kind: ClassVar[str] = "ease"
+
+    @property
+    def recency(self) -> float:
+        return float(self.config.get("recency", 0.0))
+
+    def personal_scores(self, histories: Histories) -> np.ndarray:
+        return self.linear(query(histories, self.recency))
 
     def linear(self, histories: sp.csr_array) -> np.ndarray:
         if len(self.head) == len(self.items):
@@ -99,6 +152,13 @@ class EaseModel(LinearModel):
     def knows(self, histories: Histories) -> np.ndarray:
         return np.diff(histories.matrix[:, self.head].indptr) > 0
 
+    def item_vectors(self, items: np.ndarray) -> np.ndarray | None:
+        place = np.full(len(self.items), -1, np.int64)
+        place[self.head] = np.arange(len(self.head))
+        rows = place[items]
+        known = self.weights[rows] if len(self.head) else np.zeros((len(items), 0))
+        return np.where((rows >= 0)[:, None], known, 0.0)
+
     def contributions(self, history: Histories, items: np.ndarray) -> np.ndarray:
         place = np.full(len(self.items), -1, np.int64)
         place[self.head] = np.arange(len(self.head))
@@ -106,6 +166,7 @@ class EaseModel(LinearModel):
         values = (
             self.weights[np.ix_(rows, columns)] if len(self.head) else np.zeros((len(rows), len(columns)))
         )
+        values = values * decay(ages(history), self.recency)[:, None]
         return np.where((rows >= 0)[:, None] & (columns >= 0)[None, :], values, 0.0)
 
 
@@ -116,6 +177,9 @@ class ItemKnnModel(LinearModel):
     similarity: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
 
     kind: ClassVar[str] = "item_knn"
+
+    def item_vectors(self, items: np.ndarray) -> np.ndarray | None:
+        return self.similarity[items].toarray()
 
     def linear(self, histories: sp.csr_array) -> np.ndarray:
         return (histories @ self.similarity).toarray()
@@ -178,6 +242,14 @@ class ContentModel(LinearModel):
     def by_key(self) -> tuple[sp.csr_array, np.ndarray]:
         """``bag`` and ``reduced``, float64, with items as columns."""
         return self.bag.T.tocsr(), np.ascontiguousarray(self.reduced.T, np.float64)
+
+    def item_vectors(self, items: np.ndarray) -> np.ndarray | None:
+        return self.reduced[items] if self.reduced.shape[1] else None
+
+    def with_newcomers(self, table: pa.Table, wanted: Sequence[str]) -> RecommenderModel:
+        from forge_models.recommender.content import with_newcomers
+
+        return with_newcomers(self, table, wanted)
 
     def linear(self, histories: sp.csr_array) -> np.ndarray:
         lengths = np.maximum(np.diff(histories.indptr), 1)
