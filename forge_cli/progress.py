@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from forge_cli.client import Event
 
 
+TRAINING = (": trained ", ": resumed ", ": out of memory")  # lines of training that a plain log shows too
+
+
 def terminal() -> bool:
     return sys.stderr.isatty()
 
@@ -87,7 +90,7 @@ class RunProgress:
         elif event.kind == "log" and step and event.message:
             if self._bar is not None:
                 self._bar.update(self._task, description=f"{self.title}: {_short(event.message, 80)}")
-            elif event.message.startswith("read "):
+            elif event.message.startswith("read ") or any(word in event.message for word in TRAINING):
                 say(f"  {event.message}")
 
     def _now(self) -> None:

@@ -5,7 +5,7 @@
   that asks.
 * ``home`` (function): a fresh, empty FORGE_HOME with a fresh database (pgvector created) and an empty
   Redis, on the servers of ``stack``. The path is returned; POSTGRES_URL, REDIS_URL, FORGE_HOME,
-  DAGSTER_HOME are set. Some 0.1 s.
+  DAGSTER_HOME are set; FORGE_PRESET is quick. Some 0.1 s.
 * ``mlflow_store`` (function): a fresh MLflow store beside ``home``; MLFLOW_TRACKING_URI and
   MLFLOW_ARTIFACTS are set.
 * ``bare_environment`` (function): no variable names a server, so that a test may start a stack of its own.
@@ -74,6 +74,7 @@ def home(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _encoder
         "MLFLOW_TRACKING_URI": stack.postgres.url("mlflow"),
         "MLFLOW_ARTIFACTS": str(folder / "mlflow-artifacts"),
         "FORGE_COMPUTE_LOGS": str(folder / "logs" / "compute"),
+        "FORGE_PRESET": "quick",  # nobody waits for a full search in a test
         "REDIS_URL": stack.redis.url,
     }.items():
         monkeypatch.setenv(name, value)

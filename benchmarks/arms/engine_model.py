@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +23,7 @@ WARM, RUNS, TRAINED = 8, 3, 5
 
 
 def decode(step: Callable[[int], int], tokens: int, **more: Any) -> None:
-    """Time ``step(token) -> token`` over ``tokens`` of them, a few times; the fastest run counts."""
+    """Time ``step(token) -> token`` ``tokens`` times, the fastest of some runs; and the memory meanwhile."""
     token = 1
     for _ in range(WARM):
         token = step(token)
@@ -32,7 +34,9 @@ def decode(step: Callable[[int], int], tokens: int, **more: Any) -> None:
             token = step(token)
         seconds.append(time.perf_counter() - started)
     spread = round(statistics.pstdev(seconds) / min(seconds), 3)
-    print(json.dumps({"rows": tokens, "seconds": round(min(seconds), 5), "spread": spread, **more}))
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    answer = {"rows": tokens, "seconds": round(min(seconds), 5), "spread": spread, **more}
+    print(json.dumps({**answer, "resident_mb": resident >> 20}))
 
 
 def train(once: Callable[[], None], tokens: int, device: str) -> None:

@@ -29,6 +29,7 @@ def decode(tokens: int, context: int, way: str) -> None:
     table = torch.randn(engine_model.VOCABULARY, engine_model.WIDTH) * engine_model.WIDTH**-0.5
     decoder = inference.prepare(backbone, way=None if way == "auto" else way)
     empty = backbone.initial_state(1)
+    del backbone  # the decoder has its own, packed
     filled = tuple(torch.randn_like(layer) for layer in empty.layers)
     decoder.load(State(filled, torch.full((1,), context)))
     head = inference.PackedTable(table) if "int8" in decoder.name else None

@@ -1,6 +1,6 @@
 """A transformer of the same size with a cache of keys and values: ``engine_transformer TOKENS CONTEXT KIND``.
 
-KIND: ``fp32``, ``bf16``, or ``int8`` (torch's 8-bit weights, cache in bfloat16). One fused projection, rotary
+KIND: ``fp32``, ``bf16``, or torch's 8-bit weights with either, ``int8`` and ``int8-bf16``. One fused projection, rotary
 positions, SwiGLU, a cache allocated beforehand and written in place, torch's scaled_dot_product_attention on a view
 of it. The cache is filled with random numbers up to CONTEXT.
 """
@@ -14,10 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.arms import engine_model
-from forge_models.engine.inference import Int8Linear, quantise
+from forge_models.engine.inference import Int8Linear
 
 HEADS, FFN = 12, 2048
-KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.bfloat16}
+KINDS = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "int8": torch.float32,
+    "int8-bf16": torch.bfloat16,
+}
 
 
 class Layer(nn.Module):
@@ -51,12 +56,11 @@ def main() -> None:
     last = nn.RMSNorm(engine_model.WIDTH).to(kind)
     head = nn.Linear(*reversed(table.shape), bias=False)
     head.weight = nn.Parameter(table)
-    if name == "int8":
+    if name.startswith("int8"):
         for layer in layers:
             for part in ("project", "out", "expand", "contract"):
                 setattr(layer, part, Int8Linear(getattr(layer, part)))
         head = Int8Linear(head)  # type: ignore[assignment]
-        assert quantise(table)[0].dtype == torch.int8
     angles = torch.arange(room)[:, None] * 10_000.0 ** -(torch.arange(32) / 32)
     cosines, sines = (torch.cat([each, each], -1).to(kind) for each in (angles.cos(), angles.sin()))
     place = context

@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from forge_core.errors import UsageError
 from forge_models.engine import retention, rotation
 from forge_models.engine.config import EngineConfig
+from forge_models.engine.dropout import Dropout
 from forge_models.engine.experts import Experts, Routing
 from forge_models.engine.state import State
 
@@ -121,7 +122,7 @@ class Layer(nn.Module):
         self.retention = Retention(config)
         self.ffn_norm = nn.RMSNorm(config.embed_dim, eps=config.norm_eps)
         self.ffn: FeedForward | Experts = Experts(config) if config.num_experts else FeedForward(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, batch: Batch, state: Tensor | None) -> tuple[Tensor, Tensor, Routing | None]:
         mixed, last = self.retention(self.retention_norm(x), batch, state)
@@ -272,7 +273,9 @@ class Backbone(nn.Module):
     def _fastest(self, x: Tensor, length: int) -> str:
         if length == 1:
             return "recurrent"
-        if x.is_cuda and retention.kernels():
+        # In float32 the kernels would multiply in TF32, which is not the same function to 1e-5.
+        half = torch.is_autocast_enabled("cuda") or x.dtype in (torch.bfloat16, torch.float16)
+        if x.is_cuda and half and retention.kernels():
             return "kernels"
         return "parallel" if length <= PARALLEL_UP_TO else "chunkwise"
 

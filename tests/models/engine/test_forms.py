@@ -12,6 +12,7 @@ from forge_core.errors import UsageError
 from forge_models.engine import rotation
 from forge_models.engine.backbone import Backbone
 from forge_models.engine.config import EngineConfig
+from forge_models.engine.dropout import Dropout
 from forge_models.engine.state import State
 
 ROWS, LENGTH = 3, 75  # no multiple of the chunk
@@ -192,6 +193,20 @@ def test_a_cast_network_keeps_exact_angles() -> None:
     assert halved.radians.dtype == torch.float64
     assert halved.initial_state(1).layers[0].dtype == torch.float32
     assert halved(inputs(5).bfloat16())[0].isfinite().all()
+
+
+def test_dropout_keeps_the_expectation_and_repeats_by_its_seed() -> None:
+    dropout, x = Dropout(0.3), torch.ones(500, 401)
+
+    torch.manual_seed(1)
+    once = dropout(x)
+    torch.manual_seed(1)
+
+    assert torch.equal(dropout(x), once)
+    assert not torch.equal(dropout(x), once)
+    assert abs((once == 0).float().mean() - 0.3) < 0.005
+    assert abs(once.mean() - 1) < 0.01
+    assert torch.equal(dropout.eval()(x), x)
 
 
 @pytest.mark.parametrize("given", [{"form": "fast"}, {"state": "other"}])
