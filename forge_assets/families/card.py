@@ -114,8 +114,9 @@ exports {listed}.
 
 {metrics_table(card["metrics"])}
 
-**What it does not do.** It recommends what the cohort knows: an item nobody watched appears only by its words, and somebody
-without history gets what most people know. The order of events counts for ridge, transitions, sequential and blends of them.
+**What it does not do.** It recommends what the cohort knows: an item nobody watched appears only by its words,
+and somebody without history gets what most people know. The order of events counts for ridge, transitions,
+sequential and blends of them.
 Figures hold for this population and this split alone.
 
 **Lineage.**
