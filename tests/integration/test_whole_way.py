@@ -23,6 +23,10 @@ from forge_resources.settings import load_settings
 from forge_resources.stack.processes import running
 from tests.conftest import SERVERS
 
+# servers, thirty exports and ten candidates: some three minutes on an idle machine
+pytestmark = pytest.mark.timeout(900)
+LIMIT_S = 600  # of one command
+
 ROOT = Path(__file__).resolve().parents[2]
 # a cohort whose taste is in what is written of items: content surely beats both baselines
 PEOPLE, YEARS, SEED = 30, 0.5, 4
@@ -44,7 +48,7 @@ class Home:
 
 def run(environment: dict[str, str], *arguments: str | Path) -> tuple[int, Any]:
     command = [sys.executable, "-m", "forge_cli.main", *map(str, arguments), "--json"]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
