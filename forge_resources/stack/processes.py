@@ -35,6 +35,7 @@ from forge_resources.stack.state import began, private_folder, read_json, try_lo
 
 PROJECT = Path(__file__).resolve().parents[2]
 MARK = "FORGE_STARTED_BY"  # in the environment of all we start, run workers included
+TABLES = ("runs", "event_logs", "job_ticks", "secondary_indexes")  # one of each of Dagster's storages
 _READY = (
     "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError {"
     " __typename ... on PythonError { message } } } } } }"
@@ -86,10 +87,10 @@ class DagsterProcesses:
                 self.url = f"http://localhost:{listener.getsockname()[1]}"
                 workspace = self._write_configuration()
                 self._write_state()
-                code = ["--module-name", self.module, "--working-directory", str(self.project)]
                 socket, handle = str(self.socket), listener.fileno()
-                self._spawn("code-server", ["-m", "dagster", "api", "grpc", "--socket", socket, *code])
                 self.tables.unlink(missing_ok=True)
+                if self._has_tables():
+                    self._start_code_server()
                 ui = ["--workspace", str(workspace), "--fd", str(handle), "--wait-for", socket]
                 ui += ["--made", str(self.tables)]
                 self._spawn("webserver", ["-m", "forge_resources.webserver", *ui], handle)
@@ -104,9 +105,10 @@ class DagsterProcesses:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             self.check_alive()
+            if "code-server" not in self.processes and self.tables.exists():
+                self._start_code_server()
             if "daemon" not in self.processes and self.tables.exists() and _accepts(self.socket):
-                # after the code server: a daemon that meets none retries only once a minute; and after the tables:
-                # two that make them at once are one too many
+                # after the code server: a daemon that meets none retries only once a minute
                 self._spawn("daemon", ["-m", "dagster._daemon", "run", "-w", str(self.workspace)])
             if self._loaded():
                 self.ready = True
@@ -196,6 +198,24 @@ class DagsterProcesses:
         server = {"socket": str(self.socket), "host": "localhost", "location_name": "forge"}
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), "utf-8")  # JSON is YAML
         return workspace
+
+    def _start_code_server(self) -> None:
+        code = ["--module-name", self.module, "--working-directory", str(self.project)]
+        self._spawn("code-server", ["-m", "dagster", "api", "grpc", "--socket", str(self.socket), *code])
+
+    def _has_tables(self) -> bool:
+        """Has a start before this one made Dagster's tables? On the first the webserver makes them, and the others
+        wait for it: two that make them at once are one too many."""
+        import psycopg
+
+        url = self.stack.environment()["DAGSTER_POSTGRES_URL"].replace("+psycopg2", "")
+        query = "select count(*) from pg_tables where tablename = any(%s)"
+        try:
+            with psycopg.connect(url, connect_timeout=10) as connection:
+                row = connection.execute(query, ([*TABLES],)).fetchone()
+        except psycopg.Error:
+            return False
+        return row is not None and row[0] == len(TABLES)
 
     def _spawn(self, name: str, arguments: list[str], *handles: int) -> None:
         environment = {**os.environ, **self.stack.environment(), MARK: self.mark}
