@@ -222,8 +222,8 @@ def model(bundle: Bundle) -> AssetsDefinition:
         mine = next(r for r in rows if r["chosen"])
         version = _register(stores, bundle, mine, context.run.run_id, provenance.inputs[depends_on[0]])
         listed = "\n".join(
-            f"| {r['candidate']}{' **(chosen)**' if r['chosen'] else ''} | {_words(r['config'])} | {r['seconds']:.1f} s"
-            f" | {r['bytes'] / 1e6:.1f} MB |"
+            f"| {r['candidate']}{' **(chosen)**' if r['chosen'] else ''} | {r['seconds']:.1f} s"
+            f" | {r['bytes'] / 1e6:.1f} MB | {_words(r['config'])} |"
             for r in rows
         )
         return built(
@@ -234,7 +234,7 @@ def model(bundle: Bundle) -> AssetsDefinition:
                 "challenger": f"{family.name} v{version} ({chosen})",
                 "digest": mine["digest"],
                 "candidates": MetadataValue.md(
-                    f"| candidate | config | fitted in | size |\n|---|---|---|---|\n{listed}"
+                    f"| candidate | fitted in | size | config |\n|---|---|---|---|\n{listed}"
                 ),
                 **reports,
                 **_drawn(stores, curves),
