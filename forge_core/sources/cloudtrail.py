@@ -78,7 +78,8 @@ class CloudTrail(SplitReader):
 
 
 def _add(sink: Sink, call: Call, position: int, raw: bytes) -> None:
-    if not call.eventSource or not call.eventName:
+    service = visible(_HOST.sub("", call.eventSource or "")).lstrip(": ")
+    if not service or not call.eventName:
         sink.quarantine("no item")
         return
     at = parse_iso(call.eventTime) if call.eventTime else UNKNOWN
@@ -87,7 +88,7 @@ def _add(sink: Sink, call: Call, position: int, raw: bytes) -> None:
         return
     who = call.userIdentity or Identity()
     sink.table("security", "cloudtrail").values.append((
-        visible(f"{_HOST.sub('', call.eventSource)}:{call.eventName}"), *at, position, visible(call.eventName),
+        visible(f"{service}:{call.eventName}"), *at, position, visible(call.eventName),
         _outcome(call), address(call.sourceIPAddress), None, call.userAgent and visible(call.userAgent),
         who.arn or who.userName or who.principalId or who.invokedBy or who.accountId,
         visible(raw.decode("utf-8", "replace")),

@@ -231,6 +231,16 @@ def test_cloudtrail(tmp_path):
     assert found.quarantined == {"unknown date": 1, "no item": 1, "wrong type": 1}
 
 
+def test_a_cloudtrail_service_that_begins_with_a_colon_does_not_empty_the_namespace(tmp_path):
+    """Found by fuzzing."""
+    calls = [call(eventSource=":user"), call(eventSource=":"), call(eventSource=".amazonaws.com")]
+
+    found, rows = security(tmp_path, json.dumps({"Records": [*calls, call()]}), name="trail.json")
+
+    assert [r["item"] for r in rows] == ["user:ConsoleLogin", "signin:ConsoleLogin"]
+    assert found.quarantined == {"no item": 2}
+
+
 OLD = (
     "Gaia ID,Activity Timestamp,IP Address,Proxied Host IP Address,Is Non-routable IP Address,Activity Country,"
     "Activity Region,Activity City,User Agent String,Product Name,Sub-Product Name,Activity Type,Gmail Access Channel"
