@@ -62,11 +62,12 @@ def arms(scratch: Path, asked: argparse.Namespace, device: str, *more: object) -
 def compare(scratch: Path, asked: argparse.Namespace, device: str) -> dict[str, Any]:
     """Speed, memory and time to first use of both."""
     both = arms(scratch, asked, device)
-    made = said(
+    made = harness.said(
         harness.run(both["ours"], scratch)
     )  # the first run of all quantises and chooses; it is reported apart
     turns = [
-        {name: said(harness.run(arm, scratch)) for name, arm in both.items()} for _ in range(asked.repeat)
+        {name: harness.said(harness.run(arm, scratch)) for name, arm in both.items()}
+        for _ in range(asked.repeat)
     ]
     answer: dict[str, Any] = {"texts": asked.texts, "singles": asked.singles, "turns": asked.repeat}
     answer["backend"] = made["backend"]
@@ -84,26 +85,8 @@ def compare(scratch: Path, asked: argparse.Namespace, device: str) -> dict[str, 
         answer[name] |= {key: runs[0][key] for key in ("version", "threads", "backend") if key in runs[0]}
     for what, key in SECONDS.items():
         ratios = [turn["sentence-transformers"][key] / turn["ours"][key] for turn in turns]
-        answer[f"{what}_times_faster"] = interval(ratios)
+        answer[f"{what}_times_faster"] = harness.interval(ratios)
     return answer
-
-
-def said(result: harness.Result) -> harness.Result:
-    if "failed" in result:
-        raise RuntimeError(f"an arm failed: {result['failed']}")
-    return result
-
-
-def interval(ratios: list[float]) -> dict[str, Any]:
-    """Median with the 95 % bootstrap interval of it."""
-    drawn = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
-    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
-    all_of_them = [round(ratio, 2) for ratio in ratios]
-    return {
-        "median": round(statistics.median(ratios), 2),
-        "interval": [round(low, 2), round(high, 2)],
-        "all": all_of_them,
-    }
 
 
 def quality(scratch: Path, asked: argparse.Namespace) -> dict[str, Any]:
@@ -112,7 +95,7 @@ def quality(scratch: Path, asked: argparse.Namespace) -> dict[str, Any]:
     for kind in ("mixed", "news"):
         for name in arms(scratch, asked, "cpu"):
             file = scratch / f"{kind}-{name}.npy"
-            said(harness.run(arms(scratch, asked, "cpu", f"--{kind}", file)[name], scratch))
+            harness.said(harness.run(arms(scratch, asked, "cpu", f"--{kind}", file)[name], scratch))
             vectors.setdefault(kind, {})[name] = np.load(file)
     answer: dict[str, Any] = {
         f"cosine_{kind}": embed_quality.cosines(pair["ours"], pair["sentence-transformers"])

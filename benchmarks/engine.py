@@ -22,8 +22,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks import harness
 
 CONTEXTS = (1024, 8192, 16384)
@@ -72,7 +70,7 @@ def ours(*arguments: object) -> harness.Arm:
 def forms(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """How far the three forms lie apart, each library's own; 256 tokens of size 3."""
     found = {"ours": ours("forms", 256), "torchscale": torchscale("forms", 256)}
-    return {name: trimmed(said(harness.run(arm, home))) for name, arm in found.items()}
+    return {name: trimmed(harness.said(harness.run(arm, home))) for name, arm in found.items()}
 
 
 def decode(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
@@ -85,28 +83,28 @@ def decode(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
             f"transformer_{kind}_{context}": harness.Arm("engine_transformer", (asked.tokens, context, kind))
             for kind in KINDS
         }
-        tried = {name: said(harness.run(arm, home)) for name, arm in kinds.items()}
+        tried = {name: harness.said(harness.run(arm, home)) for name, arm in kinds.items()}
         answer |= {name: row([result]) for name, result in tried.items()}
         fastest[context] = best = min(tried, key=lambda name: tried[name]["seconds"])
         arms[best] = kinds[best]
         arms[f"ours_{context}"] = ours("decode", asked.tokens, context, "compiled int8")
-    chosen = said(harness.run(ours("decode", asked.tokens, CONTEXTS[0], "auto"), home))
-    exact = said(harness.run(ours("decode", asked.tokens, CONTEXTS[0], "compiled fp32"), home))
+    chosen = harness.said(harness.run(ours("decode", asked.tokens, CONTEXTS[0], "auto"), home))
+    exact = harness.said(harness.run(ours("decode", asked.tokens, CONTEXTS[0], "compiled fp32"), home))
     bandwidth = harness.Arm("engine_bandwidth")
     turns: list[dict[str, harness.Result]] = []
     for _ in range(asked.repeat):
-        turn = {name: said(harness.run(arm, home)) for name, arm in arms.items()}
-        turns.append(turn | {"bandwidth": said(harness.run(bandwidth, home))})
+        turn = {name: harness.said(harness.run(arm, home)) for name, arm in arms.items()}
+        turns.append(turn | {"bandwidth": harness.said(harness.run(bandwidth, home))})
     answer["chosen_by_measuring"] = {key: chosen[key] for key in ("way", "measured", "agreement")}
     answer["ours_fp32"] = row([exact])
     answer |= {name: row([turn[name] for turn in turns]) for name in arms}
-    answer["times_torchscale"] = interval([_times(turn, "torchscale", CONTEXTS[0]) for turn in turns])
+    answer["times_torchscale"] = harness.interval([_times(turn, "torchscale", CONTEXTS[0]) for turn in turns])
     for context in CONTEXTS:
-        ratios = interval([_times(turn, fastest[context], context) for turn in turns])
+        ratios = harness.interval([_times(turn, fastest[context], context) for turn in turns])
         answer[f"times_transformer_{context}"] = {"fastest": fastest[context], **ratios}
     answer["read_gb_per_s"] = [turn["bandwidth"]["read_gb_per_s"] for turn in turns]
     answer["copy_gb_per_s"] = [turn["bandwidth"]["copy_gb_per_s"] for turn in turns]
-    answer["share_of_memory_bandwidth"] = interval([_share(turn) for turn in turns])
+    answer["share_of_memory_bandwidth"] = harness.interval([_share(turn) for turn in turns])
     return answer
 
 
@@ -133,8 +131,8 @@ def row(runs: list[harness.Result]) -> dict[str, Any]:
 
 def experts(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """The mixture of experts against transformers' loop; both take turns in one process."""
-    found = trimmed(said(harness.run(harness.Arm("engine_experts", (2 * asked.repeat + 1,)), home)))
-    return {key: interval(value) if key.endswith("faster") else value for key, value in found.items()}
+    found = trimmed(harness.said(harness.run(harness.Arm("engine_experts", (2 * asked.repeat + 1,)), home)))
+    return {key: harness.interval(value) if key.endswith("faster") else value for key, value in found.items()}
 
 
 def train(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
@@ -148,14 +146,15 @@ def train(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
         # torchscale's chunkwise form takes whole chunks
         arms |= {f"torchscale_{form}": torchscale("train", *shape, form, device) for form in choices[1:]}
         turns = [
-            {name: said(harness.run(arm, home)) for name, arm in arms.items()} for _ in range(asked.repeat)
+            {name: harness.said(harness.run(arm, home)) for name, arm in arms.items()}
+            for _ in range(asked.repeat)
         ]
         rates = {
             name: round(statistics.median(turn[name]["rows"] / turn[name]["seconds"] for turn in turns))
             for name in arms
         }
         fastest = max((name for name in arms if name.startswith("torchscale")), key=lambda name: rates[name])
-        ratios = interval([turn[fastest]["seconds"] / turn["ours_auto"]["seconds"] for turn in turns])
+        ratios = harness.interval([turn[fastest]["seconds"] / turn["ours_auto"]["seconds"] for turn in turns])
         answer["x".join(map(str, shape))] = {"tokens_per_s": rates, "times_torchscale": ratios}
     return answer
 
@@ -164,23 +163,6 @@ def trimmed(result: harness.Result) -> dict[str, Any]:
     """Without what the harness needs."""
     noise = ("rows", "seconds", "cpu_seconds", "peak_mb", "high_water_mb", "processes")
     return {key: value for key, value in result.items() if key not in noise}
-
-
-def said(result: harness.Result) -> harness.Result:
-    if "failed" in result:
-        raise RuntimeError(f"an arm failed: {result['failed']}")
-    return result
-
-
-def interval(ratios: list[float]) -> dict[str, Any]:
-    """Median with the 95 % bootstrap interval of it."""
-    drawn = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
-    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
-    return {
-        "median": round(statistics.median(ratios), 3),
-        "interval": [round(float(low), 3), round(float(high), 3)],
-        "all": [round(ratio, 3) for ratio in ratios],
-    }
 
 
 def goals(answer: dict[str, Any]) -> dict[str, Any]:

@@ -169,3 +169,23 @@ def ratio(peer: Result, ours: Result, what: str = "seconds") -> float | None:
     if "failed" in peer or "failed" in ours:
         return None
     return round(float(peer[what]) / max(float(ours[what]), 1e-9), 1)
+
+
+def said(result: Result) -> Result:
+    """The result of an arm that ran; RuntimeError where it failed."""
+    if "failed" in result:
+        raise RuntimeError(f"an arm failed: {result['failed']}")
+    return result
+
+
+def interval(ratios: list[float]) -> dict[str, Any]:
+    """Their median with the 95 % bootstrap interval of it, and all of them."""
+    import numpy as np
+
+    drawn = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
+    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    return {
+        "median": round(float(np.median(ratios)), 3),
+        "interval": [round(float(low), 3), round(float(high), 3)],
+        "all": [round(ratio, 3) for ratio in ratios],
+    }

@@ -19,7 +19,6 @@ from typing import Any
 
 from benchmarks import harness
 from benchmarks.arms import recommender_data
-from benchmarks.embed import interval, said
 
 GOAL, LOSS = 3.0, 1e-4
 
@@ -43,8 +42,10 @@ def main() -> None:
         for name in names:
             for dims in asked.dims.split(","):
                 arm = harness.Arm("ials_beside", (name, dims, asked.epochs, asked.repeat), peer="implicit")
-                result = said(harness.run(arm, asked.home or Path(scratch)))
-                answer["table"].append({"set": name, **result, "times_faster": interval(result["ratios"])})
+                result = harness.said(harness.run(arm, asked.home or Path(scratch)))
+                answer["table"].append(
+                    {"set": name, **result, "times_faster": harness.interval(result["ratios"])}
+                )
     worst = min(answer["table"], key=lambda row: row["times_faster"]["median"])
     apart = max(row["loss_apart"] for row in answer["table"])
     reached = worst["times_faster"]["median"]

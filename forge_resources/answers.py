@@ -150,11 +150,11 @@ def event(
         )
     if not events.may(token, purpose):
         _refuse_consent()
-    in_catalogue = bool(stores.database.exists(keys.table(keys.ITEMS)) and _titles(stores, [item]))
+    titles = _titles(stores, [item]) if stores.database.exists(keys.table(keys.ITEMS)) else {}
     answer: dict[str, Any] = {
         "item": item,
-        "title": _titles(stores, [item]).get(item, item) if in_catalogue else item,
-        "in_catalogue": in_catalogue,
+        "title": titles.get(item, item),
+        "in_catalogue": item in titles,
         "time": when.isoformat(),
         "dry_run": dry_run,
         "state": None,

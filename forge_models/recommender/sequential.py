@@ -42,7 +42,6 @@ LEAST_STEPS = {"quick": 200, "full": 600}  # a small cohort is gone through many
 EPOCHS_QUICK = 3
 PATIENCE = 4  # evaluations
 MANY = 1_000  # items from which on products in bfloat16 are worth the casts
-BUDGET = 0.4  # of the time that one training step may take: tuning and final fit are two of them
 
 
 class Training(nn.Module):
@@ -140,9 +139,7 @@ def _train(
         evaluate_every=max(once, steps // 20),
         patience=PATIENCE,
     )
-    outcome = train(
-        training, rows, settings, replace(run, time_budget_s=run.time_budget_s * BUDGET), score=score
-    )
+    outcome = train(training, rows, settings, run, score=score)
     # seconds and the machine's words are not part of the report: the same data gives the same artifact
     row = {
         "steps": outcome.steps,
