@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benchmarks" / "peers"
 CORES = 2
 LOOK_S, LOOK_DEEP_S = 0.05, 0.1  # proportional sizes are dear to ask for
+SELDOM = 0.005  # of the time that has passed: one who works for an hour is not looked at every moment
 Result = dict[str, Any]
 
 
@@ -130,8 +131,8 @@ class Memory(threading.Thread):
         self.highest: dict[int, int] = {}
 
     def run(self) -> None:
-        deep = 0.0
-        while not self.stop.wait(LOOK_S):
+        deep, began = 0.0, time.monotonic()
+        while not self.stop.wait(max(LOOK_S, SELDOM * (time.monotonic() - began))):
             family = descendants(self.pid)
             for pid in family:
                 self.highest[pid] = max(self.highest.get(pid, 0), _figure(f"/proc/{pid}/status", "VmHWM:"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-Picture = tuple[str, bytes]  # what it shows, and the PNG
+Drawn = tuple[str, bytes]  # what it shows, and the PNG
 
 WIDTH = 3.7  # inches at 100 dots: what the value column of an asset's page has room for
 BLUE, GREY, RED = "#4f6bed", "#a0a4b0", "#d1495b"
@@ -25,7 +25,7 @@ CELL, COLUMNS, LEFT = 6, 54, 34  # pixels of a cell with its edge, weeks a year 
 QUIET = "#6b7080"
 
 
-def _draw(alternative: str, paint: Callable[[Any], None], height: float = 2.6) -> Picture:
+def draw(alternative: str, paint: Callable[[Any], None], height: float = 2.6) -> Drawn:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -39,7 +39,7 @@ def _draw(alternative: str, paint: Callable[[Any], None], height: float = 2.6) -
     return alternative, file.getvalue()
 
 
-def long_tail(counts: Sequence[int]) -> Picture:
+def long_tail(counts: Sequence[int]) -> Drawn:
     """Interactions of items by rank, both axes logarithmic; ``counts`` falls."""
 
     def paint(axes: Any) -> None:
@@ -51,12 +51,12 @@ def long_tail(counts: Sequence[int]) -> Picture:
         axes.set_xlabel("item, by rank", fontsize=7)
         axes.set_ylabel("interactions", fontsize=7)
 
-    return _draw("long tail of items", paint)
+    return draw("long tail of items", paint)
 
 
 def against_baselines(
     rows: Sequence[tuple[str, float, float, float, bool]], metric: str, chosen: str
-) -> Picture:
+) -> Drawn:
     """One bar per candidate with its interval: (name, value, low, high, is baseline)."""
 
     def paint(axes: Any) -> None:
@@ -73,10 +73,10 @@ def against_baselines(
         axes.locator_params(axis="x", nbins=5)
         axes.set_title(f"{metric} on unseen events, 95 % intervals", fontsize=8, loc="left")
 
-    return _draw("score against baselines", paint, height=0.55 * len(rows) + 1)
+    return draw("score against baselines", paint, height=0.55 * len(rows) + 1)
 
 
-def by_hyperparameter(scores: Mapping[str, Sequence[tuple[str, float]]], metric: str) -> Picture:
+def by_hyperparameter(scores: Mapping[str, Sequence[tuple[str, float]]], metric: str) -> Drawn:
     """Validation score of every configuration tried, one line per candidate: name -> (config, score)."""
 
     def paint(axes: Any) -> None:
@@ -88,10 +88,10 @@ def by_hyperparameter(scores: Mapping[str, Sequence[tuple[str, float]]], metric:
         axes.set_ylim(bottom=0)
         axes.legend(fontsize=8, frameon=False)
 
-    return _draw("score by hyperparameter", paint, height=3)
+    return draw("score by hyperparameter", paint, height=3)
 
 
-def effects(rows: Sequence[tuple[str, float, float, bool]], title: str) -> Picture:
+def effects(rows: Sequence[tuple[str, float, float, bool]], title: str) -> Drawn:
     """Drift per column: (column, effect, threshold, alarm), effects beside their thresholds."""
 
     def paint(axes: Any) -> None:
@@ -102,10 +102,10 @@ def effects(rows: Sequence[tuple[str, float, float, bool]], title: str) -> Pictu
         axes.set_xlabel("effect, as a share of the threshold (dashed)", fontsize=7)
         axes.set_title(title, fontsize=8, loc="left")
 
-    return _draw("drift per column", paint, height=0.4 * len(rows) + 1.1)
+    return draw("drift per column", paint, height=0.4 * len(rows) + 1.1)
 
 
-def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) -> Picture:
+def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) -> Drawn:
     """A metric by subject group with its interval: (group, value, low, high, n)."""
 
     def paint(axes: Any) -> None:
@@ -115,13 +115,13 @@ def groups(rows: Sequence[tuple[str, float, float, float, int]], metric: str) ->
         axes.locator_params(axis="x", nbins=5)
         axes.set_title(f"{metric} by group, 95 % intervals", fontsize=8, loc="left")
 
-    return _draw("metric by group", paint, height=0.32 * len(rows) + 1)
+    return draw("metric by group", paint, height=0.32 * len(rows) + 1)
 
 
 PALETTE = ("#4f6bed", "#d1495b", "#2a9d8f", "#e9a13b", "#7b4fb3", "#5c8a3a", "#c06c9b")
 
 
-def scatter(groups: "Mapping[str, np.ndarray]", rest: "np.ndarray", title: str, label: str | None) -> Picture:
+def scatter(groups: "Mapping[str, np.ndarray]", rest: "np.ndarray", title: str, label: str | None) -> Drawn:
     """Points (n, 2) of each group in its colour, the rest in grey; axes of such a map mean nothing."""
 
     def paint(axes: Any) -> None:
@@ -140,10 +140,10 @@ def scatter(groups: "Mapping[str, np.ndarray]", rest: "np.ndarray", title: str, 
                 title=label, title_fontsize=6,
             )  # fmt: skip
 
-    return _draw("map of the space", paint, height=3.6)
+    return draw("map of the space", paint, height=3.6)
 
 
-def recall_curve(curve: Sequence[tuple[int, float]], target: float) -> Picture:
+def recall_curve(curve: Sequence[tuple[int, float]], target: float) -> Drawn:
     """Recall by the number of candidates that are ranked again: (candidates, recall)."""
 
     def paint(axes: Any) -> None:
@@ -155,13 +155,13 @@ def recall_curve(curve: Sequence[tuple[int, float]], target: float) -> Picture:
         axes.set_ylabel("recall@10", fontsize=7)
         axes.set_title(f"recall by candidates, target {target} dashed", fontsize=8, loc="left")
 
-    return _draw("recall by candidates", paint, height=2.2)
+    return draw("recall by candidates", paint, height=2.2)
 
 
 PANELS = ("loss", "score", "learning_rate", "examples_per_s", "memory_mb")
 
 
-def training(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Picture:
+def training(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Drawn:
     """How models were trained, a line for each: loss, score, learning rate, throughput, memory, the model's own.
 
     ``histories``: name of the line -> rows with a ``step``. Figures named ``group/name`` share a panel as lines of the
@@ -217,7 +217,7 @@ def _panel(axes: Any, name: str) -> None:
     axes.set_title(f"{name.replace('_', ' ')} by step", fontsize=6.5, loc="left")
 
 
-def heat_strip(rows_by_day: Mapping[date, int], what: str = "rows") -> Picture:
+def heat_strip(rows_by_day: Mapping[date, int], what: str = "rows") -> Drawn:
     """Rows per day, or per week over a long life: a band per calendar year, pale where there are none."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -25,7 +25,7 @@ def command(as_json: bool) -> None:
         document = {
             "population": stores.exports.population(),
             "models": found,
-            "metrics": {family: results.headline(stores, family) for family in results.families(stores)},
+            "metrics": {family: results.headlines(stores, family) for family in results.families(stores)},
         }
     if as_json:
         print_json(document)
@@ -58,10 +58,9 @@ def show(document: dict[str, Any]) -> None:
             )
         )
     reports.table(("family", "version", "alias", "candidate", "made (UTC)"), rows)
-    for family, found in document["metrics"].items():
-        if found:
-            beside = ", ".join(f"{name} {value:.4f}" for name, value in found["baselines"].items())
-            mine = f"{found['candidate']} {found['name']} {found['value']:.4f}"
-            click.echo(f"{family}, last evaluation: {mine} ({beside})")
+    for family, tasks in document["metrics"].items():
+        for found in tasks:
+            name = family if len(tasks) == 1 else f"{family} {found['task']}"
+            click.echo(f"{name}, last evaluation: {results.measured(found)}")
     if document["population"] == "synthetic":
         click.echo(reports.SYNTHETIC)

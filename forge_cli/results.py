@@ -27,7 +27,7 @@ def assets(
     """One row per asset, in the order of the graph."""
     known = built_at(stores)
     counts = rows_of(stores, [key for key in graph if only is None or key in only])
-    metrics: dict[str, dict[str, Any] | None] = {}
+    metrics: dict[str, list[dict[str, Any]]] = {}
     waiting: set[str] = set()  # rests on something refused
     found = []
     for key in ordered(graph):
@@ -42,7 +42,7 @@ def assets(
             state = "published" if counts.get(key) is not None else "missing"
         family, _, stage = key.partition("/")
         if stage in MEASURED and family not in metrics:
-            metrics[family] = headline(stores, family)
+            metrics[family] = headlines(stores, family)
         words = [c for c in checks.get(key, ()) if c["passed"] is not None]
         found.append(
             {
@@ -51,7 +51,7 @@ def assets(
                 "note": note,
                 "built_at": when,
                 "rows": counts.get(key),
-                "metric": metrics.get(family) if stage in MEASURED else None,
+                "metrics": metrics.get(family, []) if stage in MEASURED else [],
                 "checks_passed": sum(1 for c in words if c["passed"]),
                 "checks_failed": [c["name"] for c in words if not c["passed"]],
             }
@@ -96,26 +96,31 @@ def families(stores: Stores) -> list[str]:
     return [schema for (schema,) in rows]
 
 
-def headline(stores: Stores, family: str) -> dict[str, Any] | None:
-    """The family's primary metric, the first it wrote: the chosen model's value, the baselines' beside it."""
+def headlines(stores: Stores, family: str) -> list[dict[str, Any]]:
+    """The primary metric of each task, the first it wrote: the chosen model's value, the baselines' beside it."""
     if family not in families(stores):
-        return None
+        return []
     rows = stores.database.rows(
-        f"select candidate, metric, value, low, high, is_baseline, chosen from {family}.evaluation"
-        f" where metric = (select metric from {family}.evaluation order by ctid limit 1) order by value desc"
+        "select task, candidate, metric, value, low, high, is_baseline, chosen,"
+        " first_value(metric) over (partition by task order by ctid) as primary_metric"
+        f" from {family}.evaluation order by ctid"
     )
-    mine = next((row for row in rows if row[6]), None)
-    if mine is None:
-        return None
-    candidate, metric, value, low, high, _, _ = mine
-    return {
-        "name": metric,
-        "candidate": candidate,
-        "value": value,
-        "low": low,
-        "high": high,
-        "baselines": {row[0]: row[2] for row in rows if row[5]},
-    }
+    found = []
+    for task in dict.fromkeys(row[0] for row in rows):
+        here = [row for row in rows if row[0] == task and row[2] == row[8]]
+        _, candidate, metric, value, low, high, *_ = next(row for row in here if row[7])
+        found.append(
+            {
+                "task": task,
+                "name": metric,
+                "candidate": candidate,
+                "value": value,
+                "low": low,
+                "high": high,
+                "baselines": {row[1]: row[3] for row in here if row[6]},
+            }
+        )
+    return found
 
 
 def show(rows: Sequence[Mapping[str, Any]], population: str | None) -> None:
@@ -130,11 +135,14 @@ def _line(row: Mapping[str, Any]) -> tuple[Any, ...]:
     if failed:
         checks = ", ".join(filter(None, [checks, f"{len(failed)} said no: {', '.join(failed)}"]))
     rows = "" if row["rows"] is None else row["rows"]
-    return (row["asset"], row["state"], rows, _metric(row["metric"]), checks)
+    return (row["asset"], row["state"], rows, _metric(row["metrics"]), checks)
 
 
-def _metric(found: Mapping[str, Any] | None) -> str:
-    if not found:
-        return ""
+def _metric(found: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(measured(one) for one in found)
+
+
+def measured(found: Mapping[str, Any]) -> str:
+    """One task's figure in words: ``ease ndcg@10 0.1234 (popularity 0.0987)``."""
     beside = ", ".join(f"{name} {value:.4f}" for name, value in found["baselines"].items())
     return f"{found['candidate']} {found['name']} {found['value']:.4f}" + (f" ({beside})" if beside else "")

@@ -63,7 +63,7 @@ def of(stores: Stores, with_files: bool = False) -> dict[str, Any]:
         "cache": {
             kind: one for kind, one in stores.cache.statistics().items() if one["hits"] + one["misses"]
         },
-        "champions": {family: results.headline(stores, family) for family in results.families(stores)},
+        "champions": {family: results.headlines(stores, family) for family in results.families(stores)},
     }
 
 
@@ -132,10 +132,10 @@ def show(document: dict[str, Any], with_exports: bool) -> None:
     if with_exports and exports:
         show_exports(exports)
     reports.show_sets(document.get("sets", []))
-    for family, found in document.get("champions", {}).items():
-        if found:
-            beside = ", ".join(f"{name} {value:.4f}" for name, value in found["baselines"].items())
-            click.echo(f"{family:<11} {found['candidate']} {found['name']} {found['value']:.4f} ({beside})")
+    for family, tasks in document.get("champions", {}).items():
+        for found in tasks:
+            task = f"{found['task']}: " if len(tasks) > 1 else ""
+            click.echo(f"{family:<11} {task}{results.measured(found)}")
     if document.get("cache"):
         click.echo(f"cache       {cache_line(document['cache'])}")
     if document["assets"]:

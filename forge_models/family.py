@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from forge_models.pictures import Picture
+
 __all__ = [
+    "Answer",
+    "AnsweringFamily",
     "Candidate",
     "Compute",
     "Evaluation",
@@ -26,6 +30,7 @@ __all__ = [
     "ModelFamily",
     "Part",
     "Reason",
+    "Said",
     "Splits",
     "Task",
     "TrainingRun",
@@ -39,12 +44,13 @@ Compute = Literal["cpu", "cpu_heavy", "gpu"]
 
 @dataclass(frozen=True)
 class Task:
-    """What a family is judged by: its primary metric, the direction, and the least data it needs."""
+    """One thing that a family learns: what it is judged by, the least data it needs, and who competes for it."""
 
     name: str
     metric: str
     higher_is_better: bool
     minimum: Mapping[str, int]  # counted by ModelFamily.size; below it: "learning mode"
+    candidates: Sequence[Candidate]
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,14 @@ class Splits:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of one model on one part, per subject too, so that two models can be paired."""
+    """Metrics of one model on one part, per unit too, so that two models can be paired.
+
+    A unit is what intervals are drawn over: a subject, or a week or an event of one, whose name then stands more than
+    once. Two models have the same units.
+    """
 
     metrics: Mapping[str, Interval]
-    subjects: Sequence[str]
+    subjects: Sequence[str]  # whose unit it is
     per_subject: Mapping[str, np.ndarray]  # metric -> float64 (len(subjects),)
     slices: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
 
@@ -143,35 +153,66 @@ class Reason:
     weight: float
 
 
+@dataclass(frozen=True)
+class Said:
+    """One statement about a subject: in words, with its figure, and what it rests on."""
+
+    task: str
+    what: str
+    value: float | None = None
+    low: float | None = None  # of a 90 % interval
+    high: float | None = None
+    because: Sequence[Reason] = ()
+    sources: Sequence[str] = ()
+    events: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a family says of one subject; ``note``: learning mode, and what else a reader must know."""
+
+    said: Sequence[Said]
+    note: str = ""
+
+
 class ModelFamily(Protocol):
     """See the module docstring. All tables are ``pyarrow.Table``, keyed by asset key."""
 
     name: str
     purpose: str  # the consent it needs
+    serves: str  # what it is for, as a sentence of its card
+    limits: str  # what it does not do, likewise
     inputs: Sequence[str]  # asset keys of the tables it reads; the first is the one it learns from
+    insights: Mapping[str, str]  # asset keys of the tables that it tells, and what each is
     tasks: Sequence[Task]
-    candidates: Sequence[Candidate]
 
-    def split(self, tables: Mapping[str, pa.Table]) -> Splits:
-        """By time or by order, never at random over the future."""
+    def split(self, task: Task, tables: Mapping[str, pa.Table]) -> Splits:
+        """By time or by order, never at random over the future. The first two columns order the rows."""
 
-    def size(self, splits: Splits) -> Mapping[str, int]:
+    def size(self, task: Task, splits: Splits) -> Mapping[str, int]:
         """The counts that ``Task.minimum`` speaks of."""
 
-    def leakage(self, splits: Splits) -> Mapping[str, int]:
+    def leakage(self, task: Task, splits: Splits) -> Mapping[str, int]:
         """Rows that break the split, by the name of the rule; all zero when it holds."""
 
     def evaluate(self, task: Task, model: Any, splits: Splits, part: Part) -> Evaluation:
         """Metrics with intervals on ``part``; what came before ``part`` may be used as the query."""
 
-    def predict(self, model: Any, request: Any) -> Any:
-        """One answer with its reasons."""
+    def pictures(self, task: Task, model: Any, splits: Splits) -> Mapping[str, Picture]:
+        """What a person wants to see of a chosen model on the test part, beside its metrics."""
 
-    def predict_all(self, model: Any, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """Answers for every subject, as the table of the family's insight."""
+    def tell(self, models: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
+        """What the champions, by task, say of all subjects: a table for each of ``insights``."""
 
-    def save(self, model: Any, folder: Path) -> None:
+    def save(self, task: Task, model: Any, folder: Path) -> None:
         """Write the model as safetensors and JSON."""
 
-    def load(self, folder: Path) -> Any:
+    def load(self, task: Task, folder: Path) -> Any:
         """Read it back, verified before anything is parsed."""
+
+
+class AnsweringFamily(ModelFamily, Protocol):
+    """A family that says in words what it thinks of a subject (``forge predict``)."""
+
+    def answer(self, models: Mapping[str, Any], tables: Mapping[str, pa.Table], **asked: Any) -> Answer:
+        """What the champions, by task, say of the one subject whose tables these are."""

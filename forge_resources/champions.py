@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from forge_core import keys
-from forge_models.recommender import RECOMMENDER
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER
 from forge_resources.consent import allowed
 from forge_resources.registry import Serving
 from forge_resources.stores import Stores
@@ -46,7 +46,7 @@ def model(stores: Stores, serving: Serving) -> RecommenderModel:
 
 
 def _load(serving: Serving) -> RecommenderModel:
-    return RECOMMENDER.load(serving.folder)
+    return RECOMMENDER.load(NEXT_ITEMS, serving.folder)
 
 
 def _once(key: tuple[str, ...], make: Any) -> Any:

@@ -182,10 +182,10 @@ class Database:
         found = self.rows(query, parameters)
         return found[0][0] if found else None
 
-    def read(self, query: str) -> pa.Table:
-        """The result of a query as Arrow; ``query`` is SQL of our own, never built from input."""
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """The result of a query as Arrow; ``query`` is SQL of our own, never built from input, which is ``$1``…"""
         with self.arrow() as cursor:
-            cursor.execute(query)
+            cursor.execute(query, parameters or None)
             return cursor.fetch_arrow_table()
 
     def table(self, address: str) -> pa.Table:

@@ -32,17 +32,20 @@ class Registry:
         self.tracking, self.cache = tracking, cache
 
     def register(self, family: str, folder: Path, run: str, tags: dict[str, str]) -> str:
-        """Store an artifact folder under the run and make it the family's newest version, alias ``challenger``."""
+        """Store an artifact folder under the run and make it the model's newest version, alias ``challenger``.
+
+        ``family``: the model's name; the tasks of a family share a run, so each has a place of its own in it.
+        """
         from mlflow.exceptions import MlflowException
 
         client = self.tracking.client
-        client.log_artifacts(run, str(folder), "model")
+        client.log_artifacts(run, str(folder), f"models/{family}")
         try:
             client.create_registered_model(family)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        source = f"{client.get_run(run).info.artifact_uri}/model"
+        source = f"{client.get_run(run).info.artifact_uri}/models/{family}"
         version = str(client.create_model_version(family, source=source, run_id=run, tags=tags).version)
         client.set_registered_model_alias(family, CHALLENGER, version)
         return version

@@ -66,7 +66,7 @@ def read(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarr
 def make(name: str, protocol: str, file: Path) -> None:
     """The rows of the set, split by the family itself, or as given."""
     from forge_core import keys
-    from forge_models.recommender import Recommender
+    from forge_models.recommender import NEXT_ITEMS, Recommender
 
     users, items, times, parts = read(name)
     if times is not None:
@@ -77,7 +77,7 @@ def make(name: str, protocol: str, file: Path) -> None:
     position[order] = np.arange(len(users)) - np.searchsorted(users[order], users[order])
     table = _table(users, items, position, times)
     if protocol != "given":
-        rows = Recommender(protocol).split({keys.INTERACTIONS: table}).rows  # type: ignore[arg-type]
+        rows = Recommender(protocol).split(NEXT_ITEMS, {keys.INTERACTIONS: table}).rows  # type: ignore[arg-type]
     else:
         import pyarrow as pa
 

@@ -22,13 +22,13 @@ from benchmarks.arms import recommender_data
 def main() -> None:
     file, protocol, asked, preset, out = sys.argv[1:6]
     from forge_models.family import TrainingRun
-    from forge_models.recommender import RECOMMENDER
+    from forge_models.recommender import NEXT_ITEMS, RECOMMENDER
 
     name, _, wanted = asked.partition(":")
-    candidate = next(one for one in RECOMMENDER.candidates if one.name == name)
+    candidate = next(one for one in NEXT_ITEMS.candidates if one.name == name)
     configs = [config for config in candidate.configs(preset) if _fits(config, wanted)]
     splits = recommender_data.splits(Path(file), protocol)
-    task = RECOMMENDER.tasks[0]
+    task = NEXT_ITEMS
     with tempfile.TemporaryDirectory() as folder:
         run = TrainingRun(Path(folder), preset="full" if preset == "full" else "quick")
         tried: list[tuple[float, float, Any, Any]] = []

@@ -17,7 +17,7 @@ FEWEST = 30  # points from which UMAP says more than the first two principal com
 
 def space_map(
     rows: "pa.Table", vectors: "np.ndarray", label: str | None, seed: int, quick: bool
-) -> pictures.Picture:
+) -> pictures.Drawn:
     """UMAP (McInnes, Healy and Melville 2018) by cosine, coloured by the column ``label``; principal components
     where there are few points or ``quick`` is asked for."""
     import numpy as np

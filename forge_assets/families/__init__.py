@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from dagster import AssetsDefinition
 
 from forge_assets.families.factory import family_assets
-from forge_models.family import ModelFamily
-from forge_models.recommender import RECOMMENDER
-
-FAMILIES: Sequence[ModelFamily] = (RECOMMENDER,)
+from forge_models.families import FAMILIES
 
 
 def all_family_assets() -> Sequence[AssetsDefinition]:

@@ -1,7 +1,12 @@
-"""What the six assets of one family share: their keys, their tables, how they read consented rows and splits."""
+"""What the six assets of one family share: their keys, their tables, how they read consented rows and splits.
 
-from collections.abc import Mapping
+A family learns one task or several. Each task has a lane of its own through the six assets: a training table, its
+candidates, an artifact, a name in the registry and so a champion.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +14,67 @@ from forge_assets.compute import RETRIES
 from forge_assets.outcome import Provenance, digest, key
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
-from forge_models.family import ModelFamily, Splits, TrainingRun
+from forge_models.family import Candidate, ModelFamily, Splits, Task, TrainingRun
 from forge_resources.consent import allowed
 from forge_resources.stores import Stores
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = "2"
+VERSION = "3"
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One task of a family on its way through the assets."""
+
+    family: ModelFamily
+    task: Task
+    sole: bool  # of its family
+
+    @property
+    def name(self) -> str:
+        """As the registry has it: ``recommender``, ``behavior.next_place``."""
+        return keys.model(self.family.name, None if self.sole else self.task.name)
+
+    @property
+    def training_table(self) -> str:
+        table = keys.table(keys.family(self.family.name, "training_set"))
+        return table if self.sole else f"{table}_{self.task.name}"
+
+    def labelled(self, name: str) -> str:
+        """``name``, with the task before it where there are several."""
+        return name if self.sole else f"{self.task.name}_{name}"
+
+    def write(self, stores: Stores, splits: Splits) -> None:
+        stores.database.write(self.training_table, splits.rows)
+        with stores.database.transaction() as connection:
+            connection.execute(f"comment on table {self.training_table} is '{splits.strategy}'")
+
+    def drop(self, stores: Stores) -> None:
+        """Rows of a time when there was enough to learn."""
+        with stores.database.transaction() as connection:
+            connection.execute(f"drop table if exists {self.training_table}")
+
+    def strategy(self, stores: Stores) -> str:
+        """How the training rows are split."""
+        return str(stores.database.value("select obj_description(to_regclass(%s))", (self.training_table,)))
+
+    def splits(self, stores: Stores) -> Splits:
+        """The training set as it was written, with the side tables that nobody is behind."""
+        rows = stores.database.read(f"select * from {self.training_table} order by 1, 2")
+        side = {
+            k: stores.database.table(keys.table(k)) for k in self.family.inputs if not personal(stores, k)
+        }
+        return Splits(rows, side, self.strategy(stores))
+
+    def artifact(self, stores: Stores, generation: str, candidate: str) -> Path:
+        """The folder of one trained candidate."""
+        folder = stores.settings.home / "models" / self.family.name / generation
+        return folder / candidate if self.sole else folder / self.task.name / candidate
+
+    def load(self, folder: Path) -> Any:
+        return self.family.load(self.task, folder)
 
 
 @dataclass(frozen=True)
@@ -35,6 +93,15 @@ class Bundle:
     def consent(self) -> str:
         return keys.consent(self.family.purpose)
 
+    @cached_property
+    def lanes(self) -> Sequence[Lane]:
+        tasks = self.family.tasks
+        return [Lane(self.family, task, len(tasks) == 1) for task in tasks]
+
+    def ready(self, stores: Stores) -> Sequence[Lane]:
+        """The lanes that have data enough: the others are in learning mode."""
+        return [lane for lane in self.lanes if stores.database.exists(lane.training_table)]
+
     def declared(self, stage: str, depends_on: list[str]) -> dict[str, Any]:
         """What the decorators of all six assets have in common."""
         return {
@@ -49,40 +116,22 @@ class Bundle:
     def provenance(self, stores: Stores, stage: str, depends_on: list[str], run_id: str) -> Provenance:
         return Provenance.now(stores, self.key(stage), VERSION, depends_on, run_id)
 
-    def consented_inputs(self, stores: Stores) -> dict[str, "pa.Table"]:
-        """The family's input tables; personal ones with the rows that its purpose allows, in a fixed order."""
-        tables = {}
-        for asset_key in self.family.inputs:
-            address = keys.table(asset_key)
-            columns = [c for (c,) in stores.database.rows(_COLUMNS, tuple(address.split(".")))]
-            personal = {"subject", "source"} <= set(columns)
-            where = f" where {allowed('t.subject', 't.source', self.family.purpose)}" if personal else ""
-            order = ", ".join(str(n + 1) for n in range(min(2, len(columns))))
-            tables[asset_key] = stores.database.read(f"select t.* from {address} t{where} order by {order}")
-        return tables
-
-    def write_splits(self, stores: Stores, splits: Splits) -> None:
-        stores.database.write(self.table("training_set"), splits.rows)
-        with stores.database.transaction() as connection:
-            connection.execute(f"comment on table {self.table('training_set')} is '{splits.strategy}'")
-
-    def splits(self, stores: Stores) -> Splits:
-        """The training set as it was written, with the side tables its inputs hold."""
-        address = self.table("training_set")
-        strategy = stores.database.value("select obj_description(to_regclass(%s))", (address,))
-        rows = stores.database.read(f"select * from {address} order by 1, 2")
-        side = {k: stores.database.table(keys.table(k)) for k in self.family.inputs[1:]}
-        return Splits(rows, side, str(strategy))
-
     def training_run(
-        self, stores: Stores, data_version: str, name: str, config: Mapping[str, Any], **of_step: Any
+        self,
+        stores: Stores,
+        data_version: str,
+        lane: Lane,
+        candidate: Candidate,
+        config: Mapping[str, Any],
+        **of_step: Any,
     ) -> TrainingRun:
         """Everything training needs; the folder is named by data version and config, so that a retry resumes.
 
         ``of_step``: what the step of Dagster adds, see ``training.Training``.
         """
         settings = stores.settings
-        folder = settings.home / "checkpoints" / self.family.name / f"{data_version}-{digest(name, config)}"
+        named = digest(lane.task.name, candidate.name, config)
+        folder = settings.home / "checkpoints" / self.family.name / f"{data_version}-{named}"
         of_step.setdefault("time_budget_s", settings.training_timeout_s)
         return TrainingRun(
             folder=folder,
@@ -95,9 +144,35 @@ class Bundle:
             **of_step,
         )
 
-    def artifacts(self, stores: Stores, version: str) -> Path:
-        """The folder of one generation of trained candidates."""
-        return stores.settings.home / "models" / self.family.name / version
+
+def consented(stores: Stores, family: ModelFamily, subject: str | None = None) -> "dict[str, pa.Table]":
+    """A family's input tables; personal ones with the rows that its purpose allows, in a fixed order.
+
+    ``subject``: of nobody else.
+    """
+    tables = {}
+    for asset_key in family.inputs:
+        address = keys.table(asset_key)
+        columns = _columns(stores, asset_key)
+        where = ""
+        if {"subject", "source"} <= set(columns):
+            where = f" where {allowed('t.subject', 't.source', family.purpose)}"
+            where += " and t.subject = $1" if subject is not None else ""
+        order = ", ".join(str(n + 1) for n in range(min(2, len(columns))))
+        asked = (subject,) if "$1" in where else ()
+        tables[asset_key] = stores.database.read(
+            f"select t.* from {address} t{where} order by {order}", asked
+        )
+    return tables
+
+
+def personal(stores: Stores, asset_key: str) -> bool:
+    """Do the rows of this table rest on somebody?"""
+    return {"subject", "source"} <= set(_columns(stores, asset_key))
+
+
+def _columns(stores: Stores, asset_key: str) -> list[str]:
+    return [c for (c,) in stores.database.rows(_COLUMNS, tuple(keys.table(asset_key).split(".")))]
 
 
 _COLUMNS = (

@@ -3,18 +3,21 @@
 from typing import TYPE_CHECKING, Any
 
 from forge_assets.outcome import Provenance
+from forge_models.family import Task
 from forge_resources.registry import CHALLENGER
 from forge_resources.stores import Stores
 
 if TYPE_CHECKING:
-    from forge_assets.families.bundle import Bundle
+    from forge_assets.families.bundle import Bundle, Lane
 
 
-def metric_rows(stores: Stores, bundle: "Bundle") -> list[dict[str, Any]]:
-    """The evaluation table, chosen model first."""
+def metric_rows(stores: Stores, bundle: "Bundle", task: Task) -> list[dict[str, Any]]:
+    """The evaluation table of one task, chosen model first."""
     names = ("candidate", "metric", "value", "low", "high", "n", "is_baseline", "chosen")
     rows = stores.database.rows(
-        f"select {', '.join(names)} from {bundle.table('evaluation')} order by chosen desc, is_baseline, candidate"
+        f"select {', '.join(names)} from {bundle.table('evaluation')} where task = %s"
+        " order by chosen desc, is_baseline, candidate",
+        (task.name,),
     )
     return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -41,19 +44,12 @@ def document(stores: Stores, bundle: "Bundle", provenance: Provenance) -> dict[s
     import importlib.metadata
 
     family, database = bundle.family, stores.database
-    version = stores.registry.version(family.name, CHALLENGER) or "–"
-    candidate, config, digest = database.rows(
-        f"select candidate, config, digest from {bundle.table('model')} where chosen"
-    )[0]
-    splits = dict(
-        database.rows(f"select split, count(*) from {bundle.table('training_set')} group by 1 order by 1")
-    )
+    lanes = bundle.ready(stores)
+    trained = " union all ".join(f"select split, export from {lane.training_table}" for lane in lanes)
     return {
         "family": family.name,
-        "version": version,
-        "candidate": candidate,
-        "config": config,
-        "digest": digest,
+        "serves": family.serves,
+        "limits": family.limits,
         "purpose": family.purpose,
         "population": stores.exports.population(),
         "consent": {
@@ -61,19 +57,14 @@ def document(stores: Stores, bundle: "Bundle", provenance: Provenance) -> dict[s
             "words": [list(row) for row in stores.consent.rows(family.purpose) if row[0] == "*"],
         },
         "data": {
-            "rows": splits,
-            "split": database.value(
-                "select obj_description(to_regclass(%s))", (bundle.table("training_set"),)
-            ),
             "exports": [
                 partition
-                for (partition,) in database.rows(
-                    f"select distinct export from {bundle.table('training_set')} order by 1"
-                )
+                for (partition,) in database.rows(f"select distinct export from ({trained}) t order by 1")
             ],
             "versions": dict(sorted(stores.versions.current([*family.inputs]).items())),
         },
-        "metrics": metric_rows(stores, bundle),
+        "tasks": [_task(stores, bundle, lane) for lane in lanes],
+        "learning": [lane.task.name for lane in bundle.lanes if lane not in lanes],
         "code": {
             "forge": importlib.metadata.version("datapunk-forge"),
             "asset_code_version": provenance.code_version,
@@ -82,10 +73,29 @@ def document(stores: Stores, bundle: "Bundle", provenance: Provenance) -> dict[s
     }
 
 
+def _task(stores: Stores, bundle: "Bundle", lane: "Lane") -> dict[str, Any]:
+    """What the card tells of one task."""
+    candidate, config, digest = stores.database.rows(
+        f"select candidate, config, digest from {bundle.table('model')} where chosen and task = %s",
+        (lane.task.name,),
+    )[0]
+    counts = f"select split, count(*) from {lane.training_table} group by 1 order by 1"
+    return {
+        "task": lane.task.name,
+        "model": lane.name,
+        "version": stores.registry.version(lane.name, CHALLENGER) or "–",
+        "candidate": candidate,
+        "config": config,
+        "digest": digest,
+        "rows": dict(stores.database.rows(counts)),
+        "split": lane.strategy(stores),
+        "metrics": metric_rows(stores, bundle, lane.task),
+    }
+
+
 def markdown(card: dict[str, Any]) -> str:
     """The card as a person reads it."""
-    data, exports = card["data"], card["data"]["exports"]
-    rows = ", ".join(f"{part} {n:,}" for part, n in data["rows"].items())
+    exports, tasks = card["data"]["exports"], card["tasks"]
     words = "; ".join(
         f"{state} for all sources ({by})"
         for _, source, state, by in card["consent"]["words"]
@@ -100,23 +110,29 @@ def markdown(card: dict[str, Any]) -> str:
         f" and {len(exports) - 5} more" if len(exports) > 5 else ""
     )
     lineage = "\n".join(f"| `{asset}` | `{version}` |" for asset, version in card["lineage"].items())
-    return f"""# {card["family"]} v{card["version"]}: {card["candidate"]}
+    title = (
+        f"{tasks[0]['model']} v{tasks[0]['version']}: {tasks[0]['candidate']}"
+        if len(tasks) == 1
+        else card["family"]
+    )
+    learning = (
+        f"\n\n**Learning mode** (too little data yet): {', '.join(card['learning'])}."
+        if card["learning"]
+        else ""
+    )
+    return f"""# {title}
 
-{synthetic}**What it is for.** Purpose `{card["purpose"]}`: suggestions to the people whose data it learned from.
-Configuration `{card["config"]}`, artifact `{card["digest"][:16]}`.
+{synthetic}**What it is for.** Purpose `{card["purpose"]}`: {card["serves"]}
 
-**What it learned from.** Population {card["population"]}; {rows} rows, split {data["split"].replace("_", " ")};
-exports {listed}.
+**What it learned from.** Population {card["population"]}; exports {listed}.
 
 **Consent.** Version `{card["consent"]["version"]}`: {words or "given by single subjects"}.
 
-**How good it is**, on events it has not seen, ranked among all unseen items; 95 % bootstrap intervals over subjects:
+**How good it is**, on what it has not seen; 95 % bootstrap intervals:
 
-{metrics_table(card["metrics"])}
+{chr(10).join(_told(task, len(tasks) == 1) for task in tasks)}{learning}
 
-**What it does not do.** It recommends what the cohort knows: an item nobody watched appears only by its words,
-and somebody without history gets what most people know. The order of events counts for ridge, transitions,
-sequential and blends of them.
+**What it does not do.** {card["limits"]}
 Figures hold for this population and this split alone.
 
 **Lineage.**
@@ -127,3 +143,17 @@ Figures hold for this population and this split alone.
 
 Made by Forge {card["code"]["forge"]} from lineage and numbers.
 """
+
+
+def _told(task: dict[str, Any], sole: bool) -> str:
+    """One task of the card."""
+    rows = ", ".join(f"{part} {n:,}" for part, n in task["rows"].items())
+    head = (
+        ""
+        if sole
+        else f"### {task['task'].replace('_', ' ')}: {task['model']} v{task['version']}, {task['candidate']}\n\n"
+    )
+    return (
+        f"{head}{rows} rows, split {task['split'].replace('_', ' ')}; configuration `{task['config']}`,"
+        f" artifact `{task['digest'][:16]}`.\n\n{metrics_table(task['metrics'])}\n"
+    )

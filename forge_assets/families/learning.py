@@ -18,11 +18,12 @@ from dagster import (
 from forge_assets import pictures
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY
-from forge_assets.families.bundle import Bundle
+from forge_assets.families.bundle import Bundle, Lane
 from forge_assets.families.training import Training
 from forge_assets.outcome import built, digest, shown
+from forge_core import keys
 from forge_core.errors import ForgeError
-from forge_models.family import Splits, history, report
+from forge_models.family import Candidate, history, report
 from forge_resources.registry import CHALLENGER, CHAMPION
 from forge_resources.stores import Stores
 
@@ -44,39 +45,29 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
         provenance = bundle.provenance(stores, "tuning", depends_on, context.run.run_id)
         data_version = provenance.inputs[depends_on[0]]
-        splits = bundle.splits(stores)
+        lanes = bundle.ready(stores)
         curves: Curves = {}
         with Training(bundle, stores, context, "tuning", data_version) as training:
-            rows = [
-                row
-                for task in family.tasks
-                for row in _search(context, stores, bundle, splits, task, training, curves)
-            ]
+            plan = [(ln, one, cfg) for ln in lanes for one, cfg in _tries(ln, stores.settings.preset)]
+            rows = [row for lane in lanes for row in _search(context, stores, lane, plan, training, curves)]
             stores.database.write(bundle.table("tuning"), pa.Table.from_pylist(rows))
         training.done()
         run = stores.tracking.run(family.name, context.run.run_id, {"training_set": data_version})
-        best = {r["candidate"]: r for r in rows if r["best"]}
+        best = [r for r in rows if r["best"]]
+        named = {lane.task.name: lane.labelled for lane in lanes}
         stores.tracking.log(
             run,
-            {f"validation_{name}_{r['metric']}": r["value"] for name, r in best.items()},
-            {f"{name}_{k}": v for name, r in best.items() for k, v in json.loads(r["config"]).items()},
+            {f"validation_{named[r['task']](r['candidate'])}_{r['metric']}": r["value"] for r in best},
+            {
+                f"{named[r['task']](r['candidate'])}_{k}": v
+                for r in best
+                for k, v in json.loads(r["config"]).items()
+            },
         )
-        metric = family.tasks[0].metric
-        tried = {
-            name: [(_words(r["config"]), r["value"]) for r in rows if r["candidate"] == name]
-            for name in best
-            if sum(r["candidate"] == name for r in rows) > 1
-        }
-        metadata: dict[str, Any] = {
-            "tried": len(rows),
-            "preset": stores.settings.preset,
-            "best": MetadataValue.md(
-                f"| candidate | config | validation {metric} |\n|---|---|---|\n"
-                + "\n".join(f"| {n} | {_words(r['config'])} | {r['value']:.4f} |" for n, r in best.items())
-            ),
-        }
-        if tried:
-            metadata["score_by_hyperparameter"] = shown(stores, pictures.by_hyperparameter(tried, metric))
+        metadata: dict[str, Any] = {"tried": len(rows), "preset": stores.settings.preset}
+        for lane in lanes:
+            mine = [r for r in rows if r["task"] == lane.task.name]
+            metadata |= _tuned(stores, lane, mine)
         metadata |= _drawn(stores, curves)
         # not how long it took: the same data gives the same version
         version = digest([{**r, "value": round(r["value"], 9), "seconds": None} for r in rows])
@@ -85,49 +76,69 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
     return build
 
 
+def _tries(lane: Lane, preset: str) -> list[tuple[Candidate, Mapping[str, Any]]]:
+    return [(candidate, config) for candidate in lane.task.candidates for config in candidate.configs(preset)]
+
+
 def _search(
-    context: Any,
-    stores: Stores,
-    bundle: Bundle,
-    splits: Splits,
-    task: Any,
-    training: Training,
-    curves: Curves,
+    context: Any, stores: Stores, lane: Lane, plan: list[Any], training: Training, curves: Curves
 ) -> list[dict]:
-    """One row per configuration tried; the best of each candidate is marked. What was trained adds its curves."""
+    """One row per configuration tried; the best of each candidate is marked. What was trained adds its curves.
+
+    ``plan``: all fits that are still to come, of other tasks too; those done here leave it.
+    """
+    task, splits = lane.task, lane.splits(stores)
     rows: list[dict] = []
-    fits = [(c, config) for c in bundle.family.candidates for config in c.configs(stores.settings.preset)]
-    later = [candidate for candidate, _ in fits]
-    for candidate in bundle.family.candidates:
-        scored = []
-        for config in candidate.configs(stores.settings.preset):
-            began = time.monotonic()
-            later.pop(0)
-            model = candidate.fit(splits, config, training.run(candidate, config, later))
-            training.cancellation.raise_if_asked()
-            if trained := history(model):
-                curves.setdefault(candidate.name, {})[_words(json.dumps(dict(config)))] = trained
-            value = bundle.family.evaluate(task, model, splits, "validation").metrics[task.metric].value
-            seconds = time.monotonic() - began
-            context.log.info(
-                f"{candidate.name} {_words(json.dumps(dict(config)))}: {task.metric} {value:.4f}, {seconds:.1f} s"
-            )
-            scored.append(
-                {
-                    "task": task.name,
-                    "candidate": candidate.name,
-                    "config": json.dumps(dict(config), sort_keys=True),
-                    "metric": task.metric,
-                    "value": float(value),
-                    "seconds": seconds,
-                    "is_baseline": candidate.is_baseline,
-                    "best": False,
-                }
-            )
-        pick = max if task.higher_is_better else min
-        pick(scored, key=lambda row: row["value"])["best"] = True
-        rows += scored
+    for candidate, config in _tries(lane, stores.settings.preset):
+        began = time.monotonic()
+        plan.pop(0)
+        run = training.run(lane, candidate, config, [later for _, later, _ in plan])
+        model = candidate.fit(splits, config, run)
+        training.cancellation.raise_if_asked()
+        if trained := history(model):
+            label = lane.labelled(candidate.name)
+            curves.setdefault(label, {})[_words(json.dumps(dict(config)))] = trained
+        value = lane.family.evaluate(task, model, splits, "validation").metrics[task.metric].value
+        seconds = time.monotonic() - began
+        context.log.info(
+            f"{task.name}: {candidate.name} {_words(json.dumps(dict(config)))}: {task.metric} {value:.4f},"
+            f" {seconds:.1f} s"
+        )
+        rows.append(
+            {
+                "task": task.name,
+                "candidate": candidate.name,
+                "config": json.dumps(dict(config), sort_keys=True),
+                "metric": task.metric,
+                "value": float(value),
+                "seconds": seconds,
+                "is_baseline": candidate.is_baseline,
+                "best": False,
+            }
+        )
+    pick = max if task.higher_is_better else min
+    for name in dict.fromkeys(row["candidate"] for row in rows):
+        pick((row for row in rows if row["candidate"] == name), key=lambda row: row["value"])["best"] = True
     return rows
+
+
+def _tuned(stores: Stores, lane: Lane, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What tuning shows of one task."""
+    best, metric = [r for r in rows if r["best"]], lane.task.metric
+    listed = "\n".join(f"| {r['candidate']} | {_words(r['config'])} | {r['value']:.4f} |" for r in best)
+    found: dict[str, Any] = {
+        lane.labelled("best"): MetadataValue.md(
+            f"| candidate | config | validation {metric} |\n|---|---|---|\n{listed}"
+        )
+    }
+    by_name: dict[str, list[tuple[str, float]]] = {}
+    for r in rows:
+        by_name.setdefault(r["candidate"], []).append((_words(r["config"]), r["value"]))
+    tried = {name: scores for name, scores in by_name.items() if len(scores) > 1}
+    if tried:
+        picture = pictures.by_hyperparameter(tried, metric)
+        found[lane.labelled("score_by_hyperparameter")] = shown(stores, picture)
+    return found
 
 
 def _drawn(stores: Stores, curves: Curves) -> dict[str, Any]:
@@ -162,7 +173,6 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def model(bundle: Bundle) -> AssetsDefinition:
-    family = bundle.family
     depends_on = [bundle.key("training_set"), bundle.key("tuning")]
 
     @asset(
@@ -174,84 +184,101 @@ def model(bundle: Bundle) -> AssetsDefinition:
         automation_condition=FRESH,
     )
     def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-        from forge_models import artifact
-
         provenance = bundle.provenance(stores, "model", depends_on, context.run.run_id)
-        generation = digest(provenance.inputs)
-        folder = bundle.artifacts(stores, generation)
-        splits = bundle.splits(stores).refit()
-        best = {
-            name: (json.loads(config), value, baseline)
-            for name, config, value, baseline in stores.database.rows(
-                f"select candidate, config, value, is_baseline from {bundle.table('tuning')} where best"
-            )
-        }
-        sign = 1 if family.tasks[0].higher_is_better else -1
-        chosen = max((n for n, b in best.items() if not b[2]), key=lambda n: sign * best[n][1])
-        rows = []
-        reports: dict[str, MetadataValue] = {}
+        generation, data_version = digest(provenance.inputs), provenance.inputs[depends_on[0]]
+        lanes = bundle.ready(stores)
+        rows: list[dict] = []
+        metadata: dict[str, Any] = {}
         curves: Curves = {}
         with Training(bundle, stores, context, "model", generation) as training:
-            for place, candidate in enumerate(family.candidates):
-                config, _, baseline = best[candidate.name]
-                began = time.monotonic()
-                run = training.run(candidate, config, family.candidates[place + 1 :])
-                fitted = candidate.fit(splits, config, run)
-                training.cancellation.raise_if_asked()
-                family.save(fitted, folder / candidate.name)
-                if trained := history(fitted):
-                    curves[candidate.name] = {_words(json.dumps(config)): trained}
-                reports |= {
-                    f"{candidate.name}_{name}": MetadataValue.md(_table(shown_rows))
-                    for name, shown_rows in report(fitted).items()
-                }
-                rows.append(
-                    {
-                        "candidate": candidate.name,
-                        "config": json.dumps(config, sort_keys=True),
-                        "generation": generation,
-                        "digest": artifact.digest(folder / candidate.name),
-                        "seconds": time.monotonic() - began,
-                        "bytes": sum(f.stat().st_size for f in (folder / candidate.name).iterdir()),
-                        "is_baseline": baseline,
-                        "chosen": candidate.name == chosen,
-                    }
-                )
+            plan = [candidate for lane in lanes for candidate in lane.task.candidates]
+            for lane in lanes:
+                mine, reports = _fit(stores, lane, generation, plan, training, curves)
+                rows += mine
+                metadata |= reports
         stores.database.write(bundle.table("model"), pa.Table.from_pylist(rows))
         training.done()
-        mine = next(r for r in rows if r["chosen"])
-        version = _register(stores, bundle, mine, context.run.run_id, provenance.inputs[depends_on[0]])
-        listed = "\n".join(
-            f"| {r['candidate']}{' **(chosen)**' if r['chosen'] else ''} | {r['seconds']:.1f} s"
-            f" | {r['bytes'] / 1e6:.1f} MB | {_words(r['config'])} |"
-            for r in rows
-        )
-        return built(
-            stores,
-            provenance,
-            digest([r["digest"] for r in rows]),
-            {
-                "challenger": f"{family.name} v{version} ({chosen})",
-                "digest": mine["digest"],
-                "candidates": MetadataValue.md(
+        for lane in lanes:
+            mine = [r for r in rows if r["task"] == lane.task.name]
+            chosen = next(r for r in mine if r["chosen"])
+            version = _register(stores, bundle, lane, chosen, context.run.run_id, data_version)
+            listed = "\n".join(
+                f"| {r['candidate']}{' **(chosen)**' if r['chosen'] else ''} | {r['seconds']:.1f} s"
+                f" | {r['bytes'] / 1e6:.1f} MB | {_words(r['config'])} |"
+                for r in mine
+            )
+            metadata |= {
+                lane.labelled("challenger"): f"{lane.name} v{version} ({chosen['candidate']})",
+                lane.labelled("digest"): chosen["digest"],
+                lane.labelled("candidates"): MetadataValue.md(
                     f"| candidate | fitted in | size | config |\n|---|---|---|---|\n{listed}"
                 ),
-                **reports,
-                **_drawn(stores, curves),
-            },
-        )
+            }
+        metadata |= _drawn(stores, curves)
+        return built(stores, provenance, digest([r["digest"] for r in rows]), metadata)
 
     return build
 
 
-def _register(stores: Stores, bundle: Bundle, chosen: dict, run_id: str, data_version: str) -> str:
+def _fit(
+    stores: Stores, lane: Lane, generation: str, plan: list[Candidate], training: Training, curves: Curves
+) -> tuple[list[dict], dict[str, Any]]:
+    """One task's candidates, fitted and saved: a row for each, and what they report of their fit."""
+    from forge_models import artifact
+
+    task, splits = lane.task, lane.splits(stores).refit()
+    best = {
+        name: (json.loads(config), value)
+        for name, config, value in stores.database.rows(
+            f"select candidate, config, value from {keys.table(keys.family(lane.family.name, 'tuning'))}"
+            " where best and task = %s",
+            (task.name,),
+        )
+    }
+    sign = 1 if task.higher_is_better else -1
+    able = [candidate.name for candidate in task.candidates if not candidate.is_baseline]
+    chosen = max(able, key=lambda name: sign * best[name][1])
+    rows: list[dict] = []
+    reports: dict[str, Any] = {}
+    for candidate in task.candidates:
+        config, _ = best[candidate.name]
+        began = time.monotonic()
+        plan.pop(0)
+        fitted = candidate.fit(splits, config, training.run(lane, candidate, config, plan))
+        training.cancellation.raise_if_asked()
+        folder = lane.artifact(stores, generation, candidate.name)
+        lane.family.save(task, fitted, folder)
+        label = lane.labelled(candidate.name)
+        if trained := history(fitted):
+            curves[label] = {_words(json.dumps(config)): trained}
+        for name, shown_rows in report(fitted).items():
+            reports[f"{label}_{name}"] = MetadataValue.md(_table(shown_rows))
+        rows.append(
+            {
+                "task": task.name,
+                "candidate": candidate.name,
+                "config": json.dumps(config, sort_keys=True),
+                "generation": generation,
+                "digest": artifact.digest(folder),
+                "seconds": time.monotonic() - began,
+                "bytes": sum(f.stat().st_size for f in folder.iterdir()),
+                "is_baseline": candidate.is_baseline,
+                "chosen": candidate.name == chosen,
+            }
+        )
+    return rows, reports
+
+
+def _register(
+    stores: Stores, bundle: Bundle, lane: Lane, chosen: dict, run_id: str, data_version: str
+) -> str:
     """The registry version of this artifact; the very same artifact is not registered twice."""
-    family, registry = bundle.family, stores.registry
+    family, registry = lane.family, stores.registry
     for alias in (CHALLENGER, CHAMPION):
-        version = registry.version(family.name, alias)
-        if version and registry.tags(family.name, version).get("digest") == chosen["digest"]:
+        version = registry.version(lane.name, alias)
+        if version and registry.tags(lane.name, version).get("digest") == chosen["digest"]:
             return version
-    folder = bundle.artifacts(stores, chosen["generation"]) / chosen["candidate"]
+    folder = lane.artifact(stores, chosen["generation"], chosen["candidate"])
     if not folder.is_dir():
         raise ForgeError("FORGE-MODEL-GONE", "The artifact that was just written is not there.")
     run = stores.tracking.run(family.name, run_id)
@@ -259,8 +286,9 @@ def _register(stores: Stores, bundle: Bundle, chosen: dict, run_id: str, data_ve
         "digest": chosen["digest"],
         "candidate": chosen["candidate"],
         "config": chosen["config"],
+        "task": lane.task.name,
         "training_set": data_version,
         "consent": f"{bundle.consent}@{stores.consent.version(family.purpose)}",
         "dagster_run_id": run_id,
     }
-    return registry.register(family.name, folder, run, tags)
+    return registry.register(lane.name, folder, run, tags)

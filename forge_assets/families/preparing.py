@@ -1,6 +1,7 @@
 """``training_set``: the consented rows of a family, split by time or order; or the reason why there is none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from dagster import (
     AssetCheckResult,
@@ -14,9 +15,11 @@ from dagster import (
 
 from forge_assets.automation import FRESH
 from forge_assets.compute import LIGHT
-from forge_assets.families.bundle import Bundle
+from forge_assets.families.bundle import Bundle, consented, personal
 from forge_assets.outcome import built, digest, key, not_asked, refused
 from forge_assets.schema import table_metadata
+from forge_core import keys
+from forge_models.family import Task
 from forge_resources.stores import Stores
 
 
@@ -42,30 +45,33 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
         context: AssetExecutionContext, stores: ResourceParam[Stores]
     ) -> Iterator[MaterializeResult | AssetCheckResult]:
         provenance = bundle.provenance(stores, "training_set", depends_on, context.run.run_id)
-        tables = bundle.consented_inputs(stores)
-        everything = stores.database.count(family.inputs[0].replace("/", "."))
-        splits = family.split(tables)
-        size = dict(family.size(splits))
-        short = {
-            name: f"{size.get(name, 0)} of {least}"
-            for task in family.tasks
-            for name, least in task.minimum.items()
-            if size.get(name, 0) < least
-        }
+        tables = consented(stores, family)
+        everything = sum(stores.database.count(keys.table(k)) for k in tables if personal(stores, k))
+        rows = sum(table.num_rows for k, table in tables.items() if personal(stores, k))
         granted = any(state == "granted" for _, _, state, _ in stores.consent.rows(family.purpose))
-        if not granted or (everything and not splits.rows.num_rows):
+        if not granted or (everything and not rows):
             reason = f"No consent for the purpose '{family.purpose}': grant it with `forge ingest … --consent all`."
             yield refused(stores, provenance, "ready", reason, {"rows_without_consent": everything})
             yield not_asked(asset_key, "no_leakage")
             return
-        if short:
-            needed = ", ".join(f"{what}: {have}" for what, have in short.items())
-            reason = f"Learning mode: not enough data yet ({needed}). Nothing is trained until there is."
-            yield refused(stores, provenance, "ready", reason, {**size, "learning_mode": True})
+        ready, short, sizes, leaks = [], [], dict[str, Any](), dict[str, int]()
+        for lane in bundle.lanes:
+            splits = family.split(lane.task, tables)
+            size = dict(family.size(lane.task, splits))
+            sizes |= {lane.labelled(name): count for name, count in size.items()}
+            if lacking := missing(lane.task, size):
+                lane.drop(stores)
+                short.append(lacking if lane.sole else f"{lane.task.name}: {lacking}")
+                continue
+            lane.write(stores, splits)
+            ready.append((lane, splits))
+            leaks |= {lane.labelled(rule): n for rule, n in family.leakage(lane.task, splits).items()}
+        lacking = f"not enough data yet ({'; '.join(short)})"
+        if not ready:
+            reason = f"Learning mode: {lacking}. Nothing is trained until there is."
+            yield refused(stores, provenance, "ready", reason, {**sizes, "learning_mode": True})
             yield not_asked(asset_key, "no_leakage")
             return
-        bundle.write_splits(stores, splits)
-        leaks = dict(family.leakage(splits))
         broken = [rule for rule, count in leaks.items() if count]
         checks = [
             AssetCheckResult(
@@ -75,20 +81,34 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
                 metadata=leaks,
             ),
             AssetCheckResult(
-                check_name="ready", passed=True, description="Consented, and enough.", metadata=size
+                check_name="ready",
+                passed=True,
+                description=f"Learning mode for a part: {lacking}." if short else "Consented, and enough.",
+                metadata=sizes,
             ),
         ]
         version = digest(
-            stores.database.content_version(bundle.table("training_set")),
-            [provenance.inputs.get(side) for side in family.inputs[1:]],
+            *(stores.database.content_version(lane.training_table) for lane, _ in ready),
+            [provenance.inputs.get(k) for k in family.inputs if not personal(stores, k)],
         )
         metadata = {
-            **table_metadata(stores.database, bundle.table("training_set")),
-            **size,
-            "split": splits.strategy,
+            **table_metadata(stores.database, ready[0][0].training_table),
+            **sizes,
+            "split": ", ".join(dict.fromkeys(splits.strategy for _, splits in ready)),
             "purpose": family.purpose,
-            "without_consent": everything - splits.rows.num_rows,
+            "without_consent": everything - rows,
         }
+        if short:
+            metadata["learning_mode"] = "; ".join(short)
         yield built(stores, provenance, version, metadata, checks)
 
     return build
+
+
+def missing(task: Task, size: Mapping[str, int]) -> str:
+    """What a task has too little of, in words; empty where it has enough."""
+    return ", ".join(
+        f"{name}: {size.get(name, 0)} of {least}"
+        for name, least in task.minimum.items()
+        if size.get(name, 0) < least
+    )

@@ -20,7 +20,7 @@ from dagster import (
 from forge_assets.automation import fresh
 from forge_assets.compute import LIGHT
 from forge_assets.families import card as cards
-from forge_assets.families.bundle import Bundle
+from forge_assets.families.bundle import Bundle, Lane
 from forge_assets.outcome import built, digest, key, refused
 from forge_resources.registry import CHALLENGER, CHAMPION
 from forge_resources.stores import Stores
@@ -62,7 +62,8 @@ def card(bundle: Bundle) -> AssetsDefinition:
         provenance = bundle.provenance(stores, "card", depends_on, context.run.run_id)
         document = cards.document(stores, bundle, provenance)
         markdown = cards.markdown(document)
-        row = {"version": document["version"], "markdown": markdown, "document": json.dumps(document)}
+        version = "/".join(task["version"] for task in document["tasks"])
+        row = {"version": version, "markdown": markdown, "document": json.dumps(document)}
         stores.database.write(bundle.table("card"), pa.Table.from_pylist([row]))
         return built(
             stores, provenance, digest(document), {"card": MetadataValue.md(markdown), "json": document}
@@ -78,8 +79,8 @@ def champion(bundle: Bundle) -> AssetsDefinition:
     @asset(
         **bundle.declared("champion", depends_on),
         kinds={"mlflow"},
-        description="The model in service: the challenger if it is better than every baseline, surely than one, and"
-        " not surely worse than the incumbent; else the incumbent stays.",
+        description="The model in service for each task: the challenger if it is better than every baseline, surely"
+        " than one, and not surely worse than the incumbent; else the incumbent stays.",
         output_required=False,
         check_specs=[
             AssetCheckSpec("promoted", asset=key(asset_key), description="The challenger took over.")
@@ -91,47 +92,74 @@ def champion(bundle: Bundle) -> AssetsDefinition:
         context: AssetExecutionContext, stores: ResourceParam[Stores]
     ) -> Iterator[MaterializeResult | AssetCheckResult]:
         provenance = bundle.provenance(stores, "champion", depends_on, context.run.run_id)
-        registry = stores.registry
-        challenger, incumbent = (registry.version(family.name, alias) for alias in (CHALLENGER, CHAMPION))
-        names = ("against", "is_baseline", "better_by", "low", "high")
-        rows = stores.database.rows(f"select {', '.join(names)} from {bundle.table('comparison')}")
-        lost = verdict([dict(zip(names, row, strict=True)) for row in rows])
+        promoted, kept = [], dict[str, str]()
+        for lane in bundle.ready(stores):
+            lost = verdict(_comparisons(stores, bundle, lane))
+            challenger, incumbent = (stores.registry.version(lane.name, a) for a in (CHALLENGER, CHAMPION))
+            if lost or challenger is None:
+                standing = f"Kept champion v{incumbent}" if incumbent else "No champion yet"
+                against = f"the challenger against {'; '.join(lost)}" if lost else "no challenger"
+                kept[lane.task.name] = f"{standing}: {against}."
+                continue
+            stores.registry.promote(lane.name, challenger)
+            promoted.append((lane, challenger, incumbent))
         stores.tracking.finish(stores.tracking.run(family.name, context.run.run_id))
-        if lost or challenger is None:
-            kept = f"Kept champion v{incumbent}" if incumbent else "No champion yet"
-            reason = (
-                f"{kept}: the challenger against {'; '.join(lost)}." if lost else f"{kept}: no challenger."
-            )
-            yield refused(stores, provenance, "promoted", reason, {"challenger": challenger or "–"})
+        why = " ".join(text if len(bundle.lanes) == 1 else f"{name}: {text}" for name, text in kept.items())
+        if not promoted:
+            yield refused(stores, provenance, "promoted", why, {"kept": len(kept)})
             return
-        registry.promote(family.name, challenger)
-        tags = registry.tags(family.name, challenger)
-        _write_champion(stores, bundle, challenger, tags)
+        rows = [_in_service(stores, lane) for lane in bundle.ready(stores)]
+        serving = [row for row in rows if row is not None]
+        stores.database.write(bundle.table("champion"), pa.Table.from_pylist(serving, CHAMPIONS))
+        now = ", ".join(f"{lane.name} v{version}" for lane, version, _ in promoted)
         check = AssetCheckResult(
-            check_name="promoted", passed=True, description=f"v{challenger} is champion."
+            check_name="promoted", passed=True, description=f"In service: {now}. {why}".strip()
         )
-        metadata = {
-            "champion": f"{family.name} v{challenger}",
-            "candidate": tags["candidate"],
-            "was": f"v{incumbent}" if incumbent else "none",
-        }
-        yield built(stores, provenance, digest(tags["digest"]), metadata, [check])
+        metadata: dict[str, Any] = {}
+        for lane, version, incumbent in promoted:
+            metadata |= {
+                lane.labelled("champion"): f"{lane.name} v{version}",
+                lane.labelled("candidate"): stores.registry.tags(lane.name, version)["candidate"],
+                lane.labelled("was"): f"v{incumbent}" if incumbent else "none",
+            }
+        yield built(stores, provenance, digest([row["digest"] for row in serving]), metadata, [check])
 
     return build
 
 
-def _write_champion(stores: Stores, bundle: Bundle, version: str, tags: Mapping[str, str]) -> None:
-    """The champion as a table, with the end of its training window: drift is measured from there."""
-    rows = bundle.splits(stores).refit().part("train")
-    timed = next((c for c in ("last_time", "time") if c in rows.column_names), None)
-    until = pc.max(rows[timed]).as_py() if timed else None
-    row = {"version": version, "candidate": tags["candidate"], "digest": tags["digest"], "until": until}
-    schema = pa.schema(
-        [
-            ("version", pa.string()),
-            ("candidate", pa.string()),
-            ("digest", pa.string()),
-            ("until", pa.timestamp("us", "UTC")),
-        ]
+CHAMPIONS = pa.schema(
+    [
+        ("task", pa.string()),
+        ("model", pa.string()),
+        ("version", pa.string()),
+        ("candidate", pa.string()),
+        ("digest", pa.string()),
+        ("until", pa.timestamp("us", "UTC")),
+    ]
+)
+
+
+def _comparisons(stores: Stores, bundle: Bundle, lane: Lane) -> list[dict[str, Any]]:
+    names = ("against", "is_baseline", "better_by", "low", "high")
+    rows = stores.database.rows(
+        f"select {', '.join(names)} from {bundle.table('comparison')} where task = %s", (lane.task.name,)
     )
-    stores.database.write(bundle.table("champion"), pa.Table.from_pylist([row], schema))
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _in_service(stores: Stores, lane: Lane) -> dict[str, Any] | None:
+    """A task's champion as a row, with the end of its training window: drift is measured from there."""
+    version = stores.registry.version(lane.name, CHAMPION)
+    if version is None:
+        return None
+    rows = lane.splits(stores).refit().part("train")
+    timed = next((c for c in ("last_time", "time") if c in rows.column_names), None)
+    tags = stores.registry.tags(lane.name, version)
+    return {
+        "task": lane.task.name,
+        "model": lane.name,
+        "version": version,
+        "candidate": tags["candidate"],
+        "digest": tags["digest"],
+        "until": pc.max(rows[timed]).as_py() if timed else None,
+    }

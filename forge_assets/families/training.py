@@ -19,7 +19,7 @@ from forge_resources.stores import Stores
 from forge_resources.tracking import Series
 
 if TYPE_CHECKING:
-    from forge_assets.families.bundle import Bundle
+    from forge_assets.families.bundle import Bundle, Lane
 
 GRACE_SECONDS = 5.0  # for the step at work and its checkpoint; the executor kills after 8
 STALE_SECONDS = 7 * 86_400.0  # checkpoints that nobody resumed
@@ -95,11 +95,14 @@ class Training:
         if self._series is not None:
             self._series.flush()
 
-    def run(self, candidate: Candidate, config: Mapping[str, Any], later: Sequence[Candidate]) -> TrainingRun:
+    def run(
+        self, lane: "Lane", candidate: Candidate, config: Mapping[str, Any], later: Sequence[Candidate]
+    ) -> TrainingRun:
         """Everything that one fit needs. ``later``: the fits that are still to come, whose time it leaves them."""
         self.cancellation.raise_if_asked()
         settings = self._stores.settings
-        name = f"{self._stage}/{candidate.name}"
+        told = lane.labelled(candidate.name)
+        name = f"{self._stage}/{told}"
         if self._stage == "tuning":
             name += f"/{digest(config)[:4]}"
         left = settings.training_timeout_s - (time.monotonic() - self._began)
@@ -108,11 +111,12 @@ class Training:
         return self._bundle.training_run(
             self._stores,
             self._data_version,
-            candidate.name,
+            lane,
+            candidate,
             config,
             time_budget_s=max(0.0, left) / shares,
             log_metric=lambda metric, value, step: self._log(f"{name}/{metric}", value, step),
-            progress=lambda message: self._context.log.info(f"{candidate.name}: {message}"),
+            progress=lambda message: self._context.log.info(f"{told}: {message}"),
             cancelled=self.cancellation,
         )
 

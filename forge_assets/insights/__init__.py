@@ -1,66 +1,88 @@
-"""``insights/<what>``: what champions say of the data."""
+"""``insights/<what>``: what champions say of the data, a table for each of a family's ``insights``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, ResourceParam, asset
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSpec,
+    MaterializeResult,
+    ResourceParam,
+    multi_asset,
+)
 
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY, RETRIES
+from forge_assets.families.bundle import Bundle, consented
 from forge_assets.outcome import Provenance, built, key
 from forge_assets.outcome import keys as as_keys
 from forge_assets.schema import table_metadata
 from forge_core import keys
 from forge_core.errors import ForgeError
-from forge_models.recommender import RECOMMENDER
-from forge_resources.consent import allowed
+from forge_models.families import FAMILIES
+from forge_models.family import ModelFamily
 from forge_resources.stores import Stores
 
-VERSION = "2"
-CHAMPION = keys.family(RECOMMENDER.name, "champion")
-DEPENDS_ON = [CHAMPION, keys.INTERACTIONS, keys.ITEMS, keys.consent(RECOMMENDER.purpose)]
-_ADDRESS = keys.table(keys.RECOMMENDATIONS)
+VERSION = "3"
 
 
-@asset(
-    key=key(keys.RECOMMENDATIONS),
-    deps=as_keys(DEPENDS_ON),
-    group_name="insights",
-    code_version=VERSION,
-    kinds={"postgres"},
-    tags={"layer": "insights"},
-    description="The champion's ten best unseen items for every subject, with the items that pulled each one in.",
-    op_tags=HEAVY,
-    retry_policy=RETRIES,
-    automation_condition=FRESH,
-)
-def recommendations(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
-    """One row per subject and rank; every row names the model version that said so."""
-    import pyarrow as pa
+def insights(family: ModelFamily) -> AssetsDefinition:
+    """All tables of a family: they are told at once, by its tasks' champions."""
+    bundle = Bundle(family)
+    depends_on = [bundle.key("champion"), *family.inputs, bundle.consent]
 
-    provenance = Provenance.now(stores, keys.RECOMMENDATIONS, VERSION, DEPENDS_ON, context.run.run_id)
-    champion = stores.registry.champion(RECOMMENDER.name)
-    if champion is None:
-        raise ForgeError(
-            "FORGE-NO-CHAMPION", "No recommender was promoted.", "", "Build recommender/champion first."
-        )
-    version, folder = champion
-    interactions = stores.database.read(
-        f"select * from features.interactions t where {allowed('t.subject', 't.source', RECOMMENDER.purpose)}"
-        " order by 1, 2"
+    @multi_asset(
+        name=f"{family.name}_insights",
+        specs=[
+            AssetSpec(
+                key=key(insight),
+                deps=as_keys(depends_on),
+                group_name="insights",
+                code_version=VERSION,
+                kinds={"postgres"},
+                tags={"layer": "insights"},
+                description=about,
+                automation_condition=FRESH,
+            )
+            for insight, about in family.insights.items()
+        ],
+        can_subset=True,
+        op_tags=HEAVY,
+        retry_policy=RETRIES,
     )
-    tables = {keys.INTERACTIONS: interactions, keys.ITEMS: stores.database.table(keys.table(keys.ITEMS))}
-    answers = RECOMMENDER.predict_all(RECOMMENDER.load(folder), tables)
-    answers = answers.append_column("model_version", pa.array([version] * answers.num_rows, pa.string()))
-    stores.database.write(_ADDRESS, answers)
-    # every personal row carries source and export: those of the subject's first event
-    stores.database.rebuild(
-        _ADDRESS,
-        f"select a.*, o.source, o.export from {_ADDRESS} a join (select distinct on (subject) subject, source, export"
-        " from features.interactions order by subject, position) o using (subject)",
-    )
-    metadata = {**table_metadata(stores.database, _ADDRESS), "champion": f"{RECOMMENDER.name} v{version}"}
-    return built(stores, provenance, stores.database.content_version(_ADDRESS), metadata)
+    def build(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> Iterator[MaterializeResult]:
+        """Personal rows carry subject, source and export; every row names the model version that said so."""
+        import pyarrow as pa
+
+        champions = {
+            lane.task.name: (lane, found)
+            for lane in bundle.lanes
+            if (found := stores.registry.champion(lane.name)) is not None
+        }
+        if not champions:
+            raise ForgeError(
+                "FORGE-NO-CHAMPION",
+                f"No {family.name} model was promoted.",
+                "",
+                f"Build {bundle.key('champion')} first.",
+            )
+        wanted = [one for one in family.insights if key(one) in context.selected_asset_keys]
+        provenances = {
+            one: Provenance.now(stores, one, VERSION, depends_on, context.run.run_id) for one in wanted
+        }
+        models = {task: lane.load(folder) for task, (lane, (_, folder)) in champions.items()}
+        said_by = ", ".join(f"{lane.name} v{version}" for lane, (version, _) in champions.values())
+        version = "/".join(version for _, (version, _) in champions.values())
+        told = family.tell(models, consented(stores, family))
+        for one in wanted:
+            address, rows = keys.table(one), told[one]
+            rows = rows.append_column("model_version", pa.array([version] * rows.num_rows, pa.string()))
+            stores.database.write(address, rows)
+            metadata = {**table_metadata(stores.database, address), "champion": said_by}
+            yield built(stores, provenances[one], stores.database.content_version(address), metadata)
+
+    return build
 
 
 def insight_assets() -> Sequence[AssetsDefinition]:
-    return [recommendations]
+    return [insights(family) for family in FAMILIES]

@@ -3,7 +3,7 @@
 Importing this is light; numpy, scipy and pyarrow are imported when a method is called.
 """
 
-from forge_models.recommender.description import RECOMMENDER, Recommender
+from forge_models.recommender.description import NEXT_ITEMS, RECOMMENDER, Recommender
 from forge_models.recommender.messages import Prediction, Recommendation, Request
 
-__all__ = ["RECOMMENDER", "Prediction", "Recommendation", "Recommender", "Request"]
+__all__ = ["NEXT_ITEMS", "RECOMMENDER", "Prediction", "Recommendation", "Recommender", "Request"]

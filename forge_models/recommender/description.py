@@ -20,6 +20,8 @@ from forge_models.recommender.candidates_ordered import Blend, Ials, Ridge, Tran
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from forge_models.pictures import Picture
+
 Strategy = Literal["auto", "temporal", "leave_last_out"]
 
 # Below 20 people nobody's taste is like another's; below 50 items a top ten is no choice; below ten
@@ -32,15 +34,23 @@ class Recommender:
 
     name = "recommender"
     purpose = "recommend"
+    serves = "suggestions to the people whose data it learned from."
+    limits = (
+        "It recommends what the cohort knows, each item ranked among all unseen ones: an item nobody watched appears"
+        " only by its words, and somebody without history gets what most people know. The order of events counts for"
+        " ridge, transitions, sequential and blends of them."
+    )
     inputs: Sequence[str] = (keys.INTERACTIONS, keys.ITEMS)
-    tasks: Sequence[Task] = (Task("next_items", "ndcg@10", True, MINIMUM),)
+    insights: Mapping[str, str] = {
+        keys.RECOMMENDATIONS: "The champion's ten best unseen items for every subject, with those that pulled each in.",
+    }
     Request = messages.Request
     Prediction = messages.Prediction
 
     def __init__(self, strategy: Strategy = "auto") -> None:
         self.strategy: Strategy = strategy
         instant: Sequence[Candidate] = (Ridge(), Transitions(), Ease())
-        self.candidates: Sequence[Candidate] = (
+        candidates: Sequence[Candidate] = (
             Ease(),
             Content(),
             Ridge(),
@@ -52,19 +62,20 @@ class Recommender:
             ItemKnn(),
             Popularity(),
         )
+        self.tasks: Sequence[Task] = (Task("next_items", "ndcg@10", True, MINIMUM, candidates),)
 
-    def split(self, tables: Mapping[str, pa.Table]) -> Splits:
+    def split(self, task: Task, tables: Mapping[str, pa.Table]) -> Splits:
         from forge_models.recommender import splitting
 
         side = {key: table for key, table in tables.items() if key != keys.INTERACTIONS}
         return splitting.split(tables[keys.INTERACTIONS], side, self.strategy)
 
-    def size(self, splits: Splits) -> dict[str, int]:
+    def size(self, task: Task, splits: Splits) -> dict[str, int]:
         from forge_models.recommender import splitting
 
         return splitting.size(splits)
 
-    def leakage(self, splits: Splits) -> dict[str, int]:
+    def leakage(self, task: Task, splits: Splits) -> dict[str, int]:
         from forge_models.recommender import splitting
 
         return splitting.leakage(splits)
@@ -74,25 +85,39 @@ class Recommender:
 
         return evaluating.evaluate(model, splits, part)
 
+    def pictures(self, task: Task, model: Any, splits: Splits) -> dict[str, Picture]:
+        return {}
+
     def predict(self, model: Any, request: messages.Request) -> messages.Prediction:
+        """One list; ``request`` may carry a person's state instead of their history."""
         from forge_models.recommender import predicting
 
         return predicting.predict(model, request)
 
     def predict_all(self, model: Any, tables: Mapping[str, pa.Table], k: int = 10) -> pa.Table:
+        """The ``k`` best unseen items of every subject, with the items that pulled each one in."""
         from forge_models.recommender import predicting
 
         return predicting.predict_all(model, tables[keys.INTERACTIONS], k, tables.get(keys.ITEMS))
 
-    def save(self, model: Any, folder: Path) -> None:
+    def tell(self, models: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+        """The ten best items of every subject; source and export are those of the subject's first event."""
+        from forge_models.recommender import predicting
+
+        (model,) = models.values()
+        answers = self.predict_all(model, tables)
+        return {keys.RECOMMENDATIONS: predicting.with_origin(answers, tables[keys.INTERACTIONS])}
+
+    def save(self, task: Task, model: Any, folder: Path) -> None:
         from forge_models.recommender import storing
 
         storing.save(model, folder)
 
-    def load(self, folder: Path) -> Any:
+    def load(self, task: Task, folder: Path) -> Any:
         from forge_models.recommender import storing
 
         return storing.load(folder)
 
 
 RECOMMENDER = Recommender()
+NEXT_ITEMS = RECOMMENDER.tasks[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forge_core.evaluation import ranking
 from forge_models.family import Reason
@@ -173,6 +174,17 @@ def predict_all(
         ]
         batches.append(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
     return pa.Table.from_batches(batches, SCHEMA)
+
+
+def with_origin(answers: pa.Table, interactions: pa.Table) -> pa.Table:
+    """``answers`` with the columns source and export of each subject's first event."""
+    order = [("subject", "ascending"), ("position", "ascending")]
+    rows = interactions.select(["subject", "position", "source", "export"]).sort_by(order)
+    first = rows.group_by("subject", use_threads=False).aggregate([("source", "first"), ("export", "first")])
+    place = pc.index_in(text(answers["subject"]), text(first["subject"]))
+    for column in ("source", "export"):
+        answers = answers.append_column(column, first[f"{column}_first"].take(place))
+    return answers
 
 
 def _reasons(

@@ -64,13 +64,13 @@ def test_without_consent_for_its_purpose_a_family_learns_nothing(forge, takeout)
 
 
 def test_a_leaking_split_blocks_what_comes_after(forge, takeout, monkeypatch):
-    from forge_models.recommender import RECOMMENDER
+    from forge_models.recommender import NEXT_ITEMS, RECOMMENDER
 
     forge.stores.consent.grant_all("test")
     monkeypatch.setattr(
-        type(RECOMMENDER), "size", lambda self, splits: {k: 10**6 for k in RECOMMENDER.tasks[0].minimum}
+        type(RECOMMENDER), "size", lambda self, task, splits: {k: 10**6 for k in NEXT_ITEMS.minimum}
     )
-    monkeypatch.setattr(type(RECOMMENDER), "leakage", lambda self, splits: {"train_after_test": 1})
+    monkeypatch.setattr(type(RECOMMENDER), "leakage", lambda self, task, splits: {"train_after_test": 1})
     forge.ingest(takeout(watched(1, 2, 3)))
 
     result = forge.build()

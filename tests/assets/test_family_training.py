@@ -106,8 +106,9 @@ def trains(context: dg.OpExecutionContext) -> list:
     from forge_models.trainer import TrainerConfig, train
 
     config = {"width": 3}
-    with Training(Bundle(RECOMMENDER), context.resources.stores, context, "model", "v1") as training:
-        run = training.run(Toy(), config, [Toy(), Toy()])  # type: ignore[arg-type, list-item]
+    bundle = Bundle(RECOMMENDER)
+    with Training(bundle, context.resources.stores, context, "model", "v1") as training:
+        run = training.run(bundle.lanes[0], Toy(), config, [Toy(), Toy()])  # type: ignore[arg-type, list-item]
         run.progress(f"has {run.time_budget_s:.0f} s in {run.folder.name}")
         trainer = TrainerConfig(max_steps=STEPS, evaluate_every=10)
         outcome = train(Net(), Points(), trainer, run, minus_error)

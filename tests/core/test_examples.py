@@ -20,7 +20,7 @@ from forge_core.archives import open_archive
 from forge_core.events import KINDS
 from forge_core.sources import ReadReport, read, survey
 from forge_models.family import TrainingRun
-from forge_models.recommender import RECOMMENDER
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER
 
 PEOPLE, OVERLAP = 8, 1
 
@@ -178,11 +178,11 @@ def test_ease_finds_the_planted_tastes_half_again_better_than_popularity() -> No
             "ordered_only": [False] * len(seen),
         }
     )
-    splits = RECOMMENDER.split({keys.INTERACTIONS: rows}).refit()
+    splits = RECOMMENDER.split(NEXT_ITEMS, {keys.INTERACTIONS: rows}).refit()
     assert splits.strategy == "temporal"
     value = {}
-    for candidate in RECOMMENDER.candidates:
+    for candidate in NEXT_ITEMS.candidates:
         model = candidate.fit(splits, candidate.configs("quick")[0], TrainingRun(Path("/nonexistent")))
-        evaluation = RECOMMENDER.evaluate(RECOMMENDER.tasks[0], model, splits, "test")
+        evaluation = RECOMMENDER.evaluate(NEXT_ITEMS, model, splits, "test")
         value[candidate.name] = evaluation.metrics["ndcg@10"].value
     assert value["ease"] >= 1.5 * value["popularity"]

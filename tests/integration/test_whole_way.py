@@ -111,7 +111,7 @@ def test_raw_rows_reach_the_features(whole_way: Home) -> None:
 
 
 def test_the_champion_beats_its_baselines(whole_way: Home) -> None:
-    metric = state(whole_way, "recommender/champion")["metric"]
+    metric = state(whole_way, "recommender/champion")["metrics"][0]
 
     assert metric["value"] > max(metric["baselines"].values())
 
@@ -181,4 +181,4 @@ def test_status_tells_it_all_without_a_run(whole_way: Home) -> None:
 
     assert code == 0
     assert answer["population"] == "synthetic"
-    assert answer["champions"]["recommender"]["name"] == "ndcg@10"
+    assert answer["champions"]["recommender"][0]["name"] == "ndcg@10"

@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from forge_core import keys
 from forge_models import artifact
 from forge_models.family import Splits, TrainingRun
-from forge_models.recommender import RECOMMENDER
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER
 from forge_models.recommender.interactions import Histories, sorted_unique, text
 
 RUN = TrainingRun(Path("/nonexistent"))
-CANDIDATES = {candidate.name: candidate for candidate in RECOMMENDER.candidates}
-TASK = RECOMMENDER.tasks[0]
+CANDIDATES = {candidate.name: candidate for candidate in NEXT_ITEMS.candidates}
+TASK = NEXT_ITEMS
 
 
 def fit(name: str, splits: Splits, **changes: Any) -> Any:
@@ -37,7 +37,7 @@ def histories(model: Any, tables: dict[str, pa.Table]) -> Histories:
 
 
 def written(model: Any, folder: Path) -> str:
-    RECOMMENDER.save(model, folder)
+    RECOMMENDER.save(NEXT_ITEMS, model, folder)
     return artifact.digest(folder)
 
 

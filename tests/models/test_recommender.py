@@ -16,12 +16,12 @@ from forge_core.errors import Refused, UsageError
 from forge_core.evaluation.intervals import paired_difference
 from forge_models import artifact
 from forge_models.family import Splits, TrainingRun
-from forge_models.recommender import RECOMMENDER, Recommender, Request
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, Recommender, Request
 from tests.models.data import table, tastes
 
 RUN = TrainingRun(Path("/nonexistent"))
-CANDIDATES = {candidate.name: candidate for candidate in RECOMMENDER.candidates}
-TASK = RECOMMENDER.tasks[0]
+CANDIDATES = {candidate.name: candidate for candidate in NEXT_ITEMS.candidates}
+TASK = NEXT_ITEMS
 
 
 def fit(name: str, splits: Splits, **changes):
@@ -42,7 +42,7 @@ def tables() -> dict[str, pa.Table]:
 
 @pytest.fixture(scope="module")
 def splits(tables: dict[str, pa.Table]) -> Splits:
-    return RECOMMENDER.split(tables)
+    return RECOMMENDER.split(NEXT_ITEMS, tables)
 
 
 # --- the description ------------------------------------------------------------------------------
@@ -55,12 +55,12 @@ def test_importing_the_description_imports_nothing_heavy() -> None:
 
 
 def test_the_default_configuration_comes_first_and_full_tries_no_less_than_quick() -> None:
-    for candidate in RECOMMENDER.candidates:
+    for candidate in NEXT_ITEMS.candidates:
         quick, full = candidate.configs("quick"), candidate.configs("full")
         assert quick[0] == full[0]
         assert len(quick) <= len(full)
     ours = {"ease", "content", "ridge", "transitions", "ials", "instant", "blend"}
-    assert ours <= {c.name for c in RECOMMENDER.candidates if not c.is_baseline}
+    assert ours <= {c.name for c in NEXT_ITEMS.candidates if not c.is_baseline}
 
 
 # --- splits ---------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ def test_known_times_are_split_by_time_80_10_10(splits: Splits) -> None:
 
 
 def test_one_unknown_time_makes_it_leave_last_out() -> None:
-    splits = RECOMMENDER.split(tastes(timed=False))
+    splits = RECOMMENDER.split(NEXT_ITEMS, tastes(timed=False))
     assert splits.strategy == "leave_last_out"
     one = splits.rows.filter(pc.equal(splits.rows["subject"], "subject0000")).sort_by("position")
     assert one["split"].to_pylist() == ["train"] * 22 + ["validation", "test"]
@@ -84,35 +84,35 @@ def test_one_unknown_time_makes_it_leave_last_out() -> None:
 
 def test_subjects_with_fewer_than_three_items_only_train() -> None:
     tables = table(["a", "a", "b", "b", "b"], ["i1", "i2", "i1", "i2", "i3"], np.array([0, 1, 0, 1, 2]))
-    splits = RECOMMENDER.split(tables)
+    splits = RECOMMENDER.split(NEXT_ITEMS, tables)
     assert splits.rows["split"].to_pylist() == ["train", "train", "train", "validation", "test"]
 
 
 def test_a_strategy_can_be_prescribed(tables: dict[str, pa.Table]) -> None:
-    assert Recommender("leave_last_out").split(tables).strategy == "leave_last_out"
+    assert Recommender("leave_last_out").split(NEXT_ITEMS, tables).strategy == "leave_last_out"
 
 
 @pytest.mark.parametrize("timed", [True, False])
 def test_a_fresh_split_leaks_nothing_and_neither_does_its_refit(timed: bool) -> None:
-    splits = RECOMMENDER.split(tastes(timed=timed))
-    assert set(RECOMMENDER.leakage(splits).values()) == {0}
-    assert set(RECOMMENDER.leakage(splits.refit()).values()) == {0}
+    splits = RECOMMENDER.split(NEXT_ITEMS, tastes(timed=timed))
+    assert set(RECOMMENDER.leakage(NEXT_ITEMS, splits).values()) == {0}
+    assert set(RECOMMENDER.leakage(NEXT_ITEMS, splits.refit()).values()) == {0}
 
 
 @pytest.mark.parametrize(
     ("timed", "rule"), [(True, "train_in_a_later_window"), (False, "train_after_a_later_part")]
 )
 def test_the_future_in_training_is_counted(timed: bool, rule: str) -> None:
-    splits = RECOMMENDER.split(tastes(timed=timed))
+    splits = RECOMMENDER.split(NEXT_ITEMS, tastes(timed=timed))
     swapped = {"train": "test", "test": "train", "validation": "validation"}
     names = [swapped[name] for name in splits.rows["split"].to_pylist()]
     rows = splits.rows.drop_columns(["split"]).append_column("split", pa.array(names))
-    assert RECOMMENDER.leakage(Splits(rows, {}, splits.strategy))[rule] > 0
+    assert RECOMMENDER.leakage(NEXT_ITEMS, Splits(rows, {}, splits.strategy))[rule] > 0
 
 
 def test_a_pair_in_two_parts_is_counted(splits: Splits) -> None:
     twice = Splits(pa.concat_tables([splits.rows, splits.part("test")]), {}, splits.strategy)
-    assert RECOMMENDER.leakage(twice)["subject_and_item_twice"] == splits.part("test").num_rows
+    assert RECOMMENDER.leakage(NEXT_ITEMS, twice)["subject_and_item_twice"] == splits.part("test").num_rows
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 3])
@@ -120,11 +120,11 @@ def test_a_pair_in_two_parts_is_counted(splits: Splits) -> None:
 def test_f_d1_next_to_no_data_is_counted_and_crashes_nothing(rows: int, timed: bool) -> None:
     tables = tastes(subjects=1, timed=timed)
     tables[keys.INTERACTIONS] = tables[keys.INTERACTIONS].slice(0, rows)
-    splits = RECOMMENDER.split(tables)
-    size = RECOMMENDER.size(splits)
+    splits = RECOMMENDER.split(NEXT_ITEMS, tables)
+    size = RECOMMENDER.size(NEXT_ITEMS, splits)
     assert size["interactions"] == rows
     assert any(size[name] < least for name, least in TASK.minimum.items())
-    assert set(RECOMMENDER.leakage(splits).values()) == {0}
+    assert set(RECOMMENDER.leakage(NEXT_ITEMS, splits).values()) == {0}
     for name in CANDIDATES:
         model = fit(name, splits)
         evaluation = RECOMMENDER.evaluate(TASK, model, splits, "test")
@@ -139,8 +139,8 @@ def test_f_d1_the_same_moment_for_all_leaves_nothing_to_train_on() -> None:
     moment = pa.array([rows["first_time"][0].as_py()] * rows.num_rows, rows.schema.field("first_time").type)
     index = rows.schema.get_field_index("first_time")
     tables[keys.INTERACTIONS] = rows.set_column(index, "first_time", moment)
-    splits = RECOMMENDER.split(tables)
-    assert RECOMMENDER.size(splits)["evaluated_subjects"] == 0
+    splits = RECOMMENDER.split(NEXT_ITEMS, tables)
+    assert RECOMMENDER.size(NEXT_ITEMS, splits)["evaluated_subjects"] == 0
     assert RECOMMENDER.evaluate(TASK, fit("ease", splits), splits, "test").subjects == []
 
 
@@ -167,7 +167,9 @@ def test_f_d3_with_shuffled_labels_no_candidate_surely_beats_popularity(tables: 
     shuffled = rows.set_column(rows.schema.get_field_index("item"), "item", pa.array(items))
     columns = ["first_time", "position", "ordered_only"]
     shuffled = shuffled.group_by(["subject", "item"]).aggregate([(name, "min") for name in columns])
-    splits = RECOMMENDER.split({keys.INTERACTIONS: shuffled.rename_columns(["subject", "item", *columns])})
+    splits = RECOMMENDER.split(
+        NEXT_ITEMS, {keys.INTERACTIONS: shuffled.rename_columns(["subject", "item", *columns])}
+    )
     popularity = ndcg("popularity", splits.refit())
     for name in ("ease", "content", "item_knn"):
         assert not paired_difference(ndcg(name, splits.refit()), popularity).low > 0
@@ -233,7 +235,7 @@ def test_a_target_that_training_never_saw_counts_and_is_never_found() -> None:
     times = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) * 1_000_000
     subjects = ["a", "b", "a", "b", "a", "b", "a", "b", "a", "a"]
     items = ["i1", "i1", "i2", "i2", "i3", "i3", "i4", "i4", "i5", "new"]
-    splits = RECOMMENDER.split(table(subjects, items, np.arange(10), times)).refit()
+    splits = RECOMMENDER.split(NEXT_ITEMS, table(subjects, items, np.arange(10), times)).refit()
     evaluation = RECOMMENDER.evaluate(TASK, fit("popularity", splits), splits, "test")
     assert evaluation.subjects == ["a"]
     assert evaluation.metrics["recall@50"].value == 0.0
@@ -306,8 +308,8 @@ def test_all_answers_at_once_are_the_single_answers(tables: dict[str, pa.Table],
 @pytest.mark.parametrize("name", ["ease", "content", "item_knn", "popularity"])
 def test_a_loaded_model_answers_identically(tables: dict[str, pa.Table], tmp_path: Path, name: str) -> None:
     model = fit(name, whole(tables))
-    RECOMMENDER.save(model, tmp_path / "model")
-    loaded = RECOMMENDER.load(tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
+    loaded = RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
     assert RECOMMENDER.predict_all(loaded, tables).equals(RECOMMENDER.predict_all(model, tables))
     assert dict(loaded.config) == dict(model.config)
 
@@ -319,12 +321,12 @@ def test_f_m3_indices_outside_the_vocabulary_are_refused(tables: dict[str, pa.Ta
         ("ease", "head", 10**9),
         ("ease", "head", -1),
     ):
-        RECOMMENDER.save(fit(name, whole(tables)), tmp_path / "model")
+        RECOMMENDER.save(NEXT_ITEMS, fit(name, whole(tables)), tmp_path / "model")
         arrays, document = artifact.read(tmp_path / "model")
         arrays[tensor][-1] = value
         artifact.write(tmp_path / "model", arrays, document)
         with pytest.raises(Refused):
-            RECOMMENDER.load(tmp_path / "model")
+            RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
 
 
 # --- vectors --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from forge_core import keys
 from forge_core.errors import Refused
 from forge_models import artifact
 from forge_models.family import Splits, report
-from forge_models.recommender import RECOMMENDER, Request, blend
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, Request, blend
 from forge_models.recommender.blend import BlendModel
 from tests.models.data import table, tastes
 from tests.models.ordered import (
@@ -37,7 +37,7 @@ def tables() -> dict[str, pa.Table]:
 
 @pytest.fixture(scope="module")
 def splits(tables: dict[str, pa.Table]) -> Splits:
-    return RECOMMENDER.split(tables)
+    return RECOMMENDER.split(NEXT_ITEMS, tables)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_a_blend_is_not_worse_on_what_was_held_back_than_its_best_member(splits:
 
 def test_a_member_that_knows_nothing_gets_no_weight() -> None:
     found = tastes(subjects=200)
-    splits = RECOMMENDER.split(found)
+    splits = RECOMMENDER.split(NEXT_ITEMS, found)
     both = blend.fit(splits, [CANDIDATES["popularity"], CANDIDATES["ease"]], {"tries": 1}, RUN)
     weights = {row["member"]: row["weight"] for row in both.report["blend"]}
     assert weights["ease"] >= 0.7
@@ -147,7 +147,7 @@ def test_a_catalogue_that_a_member_would_have_to_cut_is_left_to_the_others(
 def test_f_d11_other_pseudonyms_for_the_same_people_give_the_same_model(
     tables: dict[str, pa.Table], model: BlendModel, tmp_path: Path
 ) -> None:
-    again = fit("instant", RECOMMENDER.split(renamed(tables)))
+    again = fit("instant", RECOMMENDER.split(NEXT_ITEMS, renamed(tables)))
     assert written(again, tmp_path / "again") == written(model, tmp_path / "model")
 
 
@@ -162,8 +162,8 @@ def test_a_loaded_blend_answers_identically(
     tables: dict[str, pa.Table], wide: BlendModel, tmp_path: Path
 ) -> None:
     model = wide
-    RECOMMENDER.save(model, tmp_path / "model")
-    loaded = RECOMMENDER.load(tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
+    loaded = RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
     asked = {keys.INTERACTIONS: tables[keys.INTERACTIONS]}
     assert RECOMMENDER.predict_all(loaded, asked).equals(RECOMMENDER.predict_all(model, asked))
     assert report(loaded) == report(model)
@@ -171,7 +171,7 @@ def test_a_loaded_blend_answers_identically(
 
 @pytest.mark.parametrize("what", ["weights", "a blend within", "no member", "a member's tensor"])
 def test_f_m3_what_does_not_fit_is_refused(tables: dict[str, pa.Table], tmp_path: Path, what: str) -> None:
-    RECOMMENDER.save(fit("instant", everything_trains(tastes(subjects=5))), tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, fit("instant", everything_trains(tastes(subjects=5))), tmp_path / "model")
     arrays, document = artifact.read(tmp_path / "model")
     if what == "weights":
         arrays["weights"] = arrays["weights"][:-1]
@@ -183,4 +183,4 @@ def test_f_m3_what_does_not_fit_is_refused(tables: dict[str, pa.Table], tmp_path
         arrays["1.weights.indices"][-1] = 10**9
     artifact.write(tmp_path / "model", arrays, document)
     with pytest.raises(Refused):
-        RECOMMENDER.load(tmp_path / "model")
+        RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")

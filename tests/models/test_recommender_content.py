@@ -15,16 +15,16 @@ from forge_core.errors import Refused
 from forge_core.evaluation.intervals import paired_difference
 from forge_models import artifact
 from forge_models.family import Splits, TrainingRun, report
-from forge_models.recommender import RECOMMENDER, Request, predicting
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, Request, predicting
 from forge_models.recommender.content import with_newcomers
 from forge_models.recommender.interactions import Histories
 from forge_models.recommender.models import ContentModel
 from tests.models.data import table, tastes
 
 RUN = TrainingRun(Path("/nonexistent"))
-CONTENT = next(candidate for candidate in RECOMMENDER.candidates if candidate.name == "content")
-POPULARITY = next(candidate for candidate in RECOMMENDER.candidates if candidate.name == "popularity")
-TASK = RECOMMENDER.tasks[0]
+CONTENT = next(candidate for candidate in NEXT_ITEMS.candidates if candidate.name == "content")
+POPULARITY = next(candidate for candidate in NEXT_ITEMS.candidates if candidate.name == "popularity")
+TASK = NEXT_ITEMS
 
 
 def described(items: list[str], seed: int = 0) -> pa.Table:
@@ -52,7 +52,7 @@ def tables() -> dict[str, pa.Table]:
 
 @pytest.fixture(scope="module")
 def splits(tables: dict[str, pa.Table]) -> Splits:
-    return RECOMMENDER.split(tables)
+    return RECOMMENDER.split(NEXT_ITEMS, tables)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def fit(splits: Splits, **changes) -> ContentModel:
 
 
 def written(model: ContentModel, folder: Path) -> str:
-    RECOMMENDER.save(model, folder)
+    RECOMMENDER.save(NEXT_ITEMS, model, folder)
     return artifact.digest(folder)
 
 
@@ -94,7 +94,7 @@ def test_f_d11_other_pseudonyms_for_the_same_people_give_the_same_model(
     other = pc.binary_join_element_wise(pc.utf8_reverse(rows["subject"]), "x", "-")
     renamed = {**tables, keys.INTERACTIONS: rows.set_column(place, "subject", other)}
 
-    again = fit(RECOMMENDER.split(renamed))
+    again = fit(RECOMMENDER.split(NEXT_ITEMS, renamed))
 
     assert written(again, tmp_path / "again") == written(model, tmp_path / "model")
 
@@ -142,7 +142,7 @@ def test_the_report_says_what_was_kept_and_what_a_reduction_explains(model: Cont
 
 
 def test_no_word_of_an_item_is_in_the_artifact_or_the_report(model: ContentModel, tmp_path: Path) -> None:
-    RECOMMENDER.save(model, tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
     everything = b"".join(file.read_bytes() for file in (tmp_path / "model").iterdir())
     assert b"thing1" not in everything
     assert b"Channel" not in everything
@@ -263,7 +263,7 @@ def test_a_loaded_model_is_the_same_model(
     tables: dict[str, pa.Table], model: ContentModel, tmp_path: Path
 ) -> None:
     first = written(model, tmp_path / "model")
-    loaded = RECOMMENDER.load(tmp_path / "model")
+    loaded = RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
     assert RECOMMENDER.predict_all(loaded, tables).equals(RECOMMENDER.predict_all(model, tables))
     assert report(loaded) == report(model)
     assert written(loaded, tmp_path / "again") == first
@@ -284,7 +284,7 @@ def test_a_loaded_model_is_the_same_model(
 def test_f_m3_arrays_that_do_not_fit_are_refused(
     model: ContentModel, tmp_path: Path, tensor: str, value: int | None
 ) -> None:
-    RECOMMENDER.save(model, tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
     arrays, document = artifact.read(tmp_path / "model")
     if value is None:
         arrays[tensor] = arrays[tensor].ravel()[:-1]
@@ -292,4 +292,4 @@ def test_f_m3_arrays_that_do_not_fit_are_refused(
         arrays[tensor][-1] = value
     artifact.write(tmp_path / "model", arrays, document)
     with pytest.raises(Refused):
-        RECOMMENDER.load(tmp_path / "model")
+        RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from forge_core import keys
 from forge_core.errors import Refused
 from forge_models import artifact
-from forge_models.recommender import RECOMMENDER, ials
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, ials
 from forge_models.recommender.interactions import encode
 from tests.models.data import tastes
 from tests.models.ordered import fit, histories, poisoned, renamed, share_offered, whole, written
@@ -70,7 +70,7 @@ def test_taste_is_learned(tables: dict[str, pa.Table]) -> None:
     from forge_core.evaluation.intervals import paired_difference
     from tests.models.ordered import TASK
 
-    refit = RECOMMENDER.split(tables).refit()
+    refit = RECOMMENDER.split(NEXT_ITEMS, tables).refit()
     ours, popular = (
         RECOMMENDER.evaluate(TASK, fit(name, refit), refit, "test").per_subject["ndcg@10"]
         for name in ("ials", "popularity")
@@ -105,15 +105,15 @@ def test_f_d9_one_percent_of_rows_cannot_push_an_item_into_the_lists_of_others(
 def test_a_loaded_model_answers_identically(
     tables: dict[str, pa.Table], model: ials.IalsModel, tmp_path: Path
 ) -> None:
-    RECOMMENDER.save(model, tmp_path / "model")
-    loaded = RECOMMENDER.load(tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
+    loaded = RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
     asked = {keys.INTERACTIONS: tables[keys.INTERACTIONS]}
     assert RECOMMENDER.predict_all(loaded, asked).equals(RECOMMENDER.predict_all(model, asked))
 
 
 @pytest.mark.parametrize("what", ["factors", "unobserved", "regularisation", "recency"])
 def test_f_m3_what_does_not_fit_is_refused(model: ials.IalsModel, tmp_path: Path, what: str) -> None:
-    RECOMMENDER.save(model, tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
     arrays, document = artifact.read(tmp_path / "model")
     if what == "factors":
         arrays["factors"] = arrays["factors"][:, :-1]
@@ -121,4 +121,4 @@ def test_f_m3_what_does_not_fit_is_refused(model: ials.IalsModel, tmp_path: Path
         document["config"][what] = -1.0
     artifact.write(tmp_path / "model", arrays, document)
     with pytest.raises(Refused):
-        RECOMMENDER.load(tmp_path / "model")
+        RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from forge_models.family import Evaluation, Splits, TrainingRun
-from forge_models.recommender import Recommender
+from forge_models.recommender import NEXT_ITEMS, Recommender
 from tests.models.data import movielens_1m, movielens_100k, tastes
 
 LAMBDA = 400.0
@@ -18,10 +18,10 @@ LAMBDA = 400.0
 
 def evaluated(name: str, splits: Splits) -> Evaluation:
     family = Recommender()
-    candidate = next(candidate for candidate in family.candidates if candidate.name == name)
+    candidate = next(candidate for candidate in NEXT_ITEMS.candidates if candidate.name == name)
     config = {"lambda": LAMBDA, "max_items": 8000} if name == "ease" else candidate.configs("quick")[0]
     model = candidate.fit(splits, config, TrainingRun(Path("/nonexistent")))
-    return family.evaluate(family.tasks[0], model, splits, "test")
+    return family.evaluate(NEXT_ITEMS, model, splits, "test")
 
 
 def plain_ease_ndcg(splits: Splits, k: int = 10) -> float:
@@ -58,7 +58,7 @@ def plain_ease_ndcg(splits: Splits, k: int = 10) -> float:
 
 @pytest.mark.parametrize("timed", [True, False])
 def test_ease_is_the_textbook_ease_on_generated_data(timed: bool) -> None:
-    splits = Recommender().split(tastes(timed=timed)).refit()
+    splits = Recommender().split(NEXT_ITEMS, tastes(timed=timed)).refit()
     assert evaluated("ease", splits).metrics["ndcg@10"].value == pytest.approx(
         plain_ease_ndcg(splits), abs=1e-9
     )
@@ -67,7 +67,7 @@ def test_ease_is_the_textbook_ease_on_generated_data(timed: bool) -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("strategy", ["temporal", "leave_last_out"])
 def test_ease_is_the_textbook_ease_on_movielens_100k(strategy: str) -> None:
-    splits = Recommender(strategy).split(movielens_100k()).refit()
+    splits = Recommender(strategy).split(NEXT_ITEMS, movielens_100k()).refit()
     ours = evaluated("ease", splits)
     assert ours.metrics["ndcg@10"].value == pytest.approx(plain_ease_ndcg(splits), abs=1e-6)
     popularity = evaluated("popularity", splits)
@@ -76,7 +76,7 @@ def test_ease_is_the_textbook_ease_on_movielens_100k(strategy: str) -> None:
 
 @pytest.mark.data
 def test_ease_is_the_textbook_ease_on_movielens_1m_and_twice_popularity() -> None:
-    splits = Recommender().split(movielens_1m()).refit()
+    splits = Recommender().split(NEXT_ITEMS, movielens_1m()).refit()
     assert splits.strategy == "leave_last_out"
     assert splits.rows.filter(pc.equal(splits.rows["split"], pa.scalar("test"))).num_rows == 6040
     ease = evaluated("ease", splits).metrics["ndcg@10"].value

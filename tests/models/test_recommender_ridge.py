@@ -11,7 +11,7 @@ import pytest
 from forge_core import keys
 from forge_core.errors import ForgeError, Refused
 from forge_models import artifact
-from forge_models.recommender import RECOMMENDER, ridge
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, ridge
 from forge_models.recommender.interactions import Histories
 from tests.models.data import table, tastes
 from tests.models.ordered import fit, histories, poisoned, renamed, share_offered, whole, written
@@ -135,15 +135,15 @@ def test_f_d9_one_percent_of_rows_cannot_push_an_item_into_the_lists_of_others(
 def test_a_loaded_model_answers_identically(
     tables: dict[str, pa.Table], model: ridge.RidgeModel, tmp_path: Path
 ) -> None:
-    RECOMMENDER.save(model, tmp_path / "model")
-    loaded = RECOMMENDER.load(tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
+    loaded = RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
     asked = {keys.INTERACTIONS: tables[keys.INTERACTIONS]}
     assert RECOMMENDER.predict_all(loaded, asked).equals(RECOMMENDER.predict_all(model, asked))
 
 
 @pytest.mark.parametrize("what", ["head", "weights", "taus", "windows"])
 def test_f_m3_what_does_not_fit_is_refused(model: ridge.RidgeModel, tmp_path: Path, what: str) -> None:
-    RECOMMENDER.save(model, tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
     arrays, document = artifact.read(tmp_path / "model")
     if what == "head":
         arrays["head"][-1] = 10**9
@@ -153,4 +153,4 @@ def test_f_m3_what_does_not_fit_is_refused(model: ridge.RidgeModel, tmp_path: Pa
         document["config"][what] = [-1, 3]
     artifact.write(tmp_path / "model", arrays, document)
     with pytest.raises(Refused):
-        RECOMMENDER.load(tmp_path / "model")
+        RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")

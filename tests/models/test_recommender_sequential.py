@@ -13,7 +13,7 @@ import torch
 
 from forge_core.errors import ForgeError
 from forge_models.family import TrainingRun
-from forge_models.recommender import RECOMMENDER, Request, predicting
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, Request, predicting
 from forge_models.recommender.interactions import Histories
 from forge_models.recommender.sequential_model import SequentialModel
 from forge_models.recommender.sequential_state import RECENT
@@ -180,7 +180,7 @@ def test_shares_beyond_0_and_1_are_refused(asked: dict[str, float]) -> None:
 
 
 def test_for_a_linear_model_reasons_add_up_with_recency_too() -> None:
-    candidate = next(one for one in RECOMMENDER.candidates if one.name == "item_knn")
+    candidate = next(one for one in NEXT_ITEMS.candidates if one.name == "item_knn")
     knn = candidate.fit(whole(chains()), candidate.configs("quick")[0], TrainingRun(Path("/nonexistent")))
     for item in RECOMMENDER.predict(knn, Request(knn.items[:20], recency=0.3)).items:
         assert sum(reason.weight for reason in item.reasons) == pytest.approx(item.score, abs=1e-9)

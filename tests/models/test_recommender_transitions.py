@@ -11,7 +11,7 @@ import pytest
 from forge_core import keys
 from forge_core.errors import Refused
 from forge_models import artifact
-from forge_models.recommender import RECOMMENDER, transitions
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, transitions
 from forge_models.recommender.interactions import Histories
 from forge_models.recommender.transitions import Counting, TransitionsModel
 from tests.models.data import tastes
@@ -100,15 +100,15 @@ def test_f_d9_one_percent_of_rows_cannot_push_an_item_into_the_lists_of_others(
 def test_a_loaded_model_answers_identically(
     tables: dict[str, pa.Table], model: TransitionsModel, tmp_path: Path
 ) -> None:
-    RECOMMENDER.save(model, tmp_path / "model")
-    loaded = RECOMMENDER.load(tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
+    loaded = RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
     asked = {keys.INTERACTIONS: tables[keys.INTERACTIONS]}
     assert RECOMMENDER.predict_all(loaded, asked).equals(RECOMMENDER.predict_all(model, asked))
 
 
 @pytest.mark.parametrize("what", ["indices", "query_tau", "query_window"])
 def test_f_m3_what_does_not_fit_is_refused(model: TransitionsModel, tmp_path: Path, what: str) -> None:
-    RECOMMENDER.save(model, tmp_path / "model")
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
     arrays, document = artifact.read(tmp_path / "model")
     if what == "indices":
         arrays["weights.indices"][-1] = 10**9
@@ -116,4 +116,4 @@ def test_f_m3_what_does_not_fit_is_refused(model: TransitionsModel, tmp_path: Pa
         document["config"][what] = -1
     artifact.write(tmp_path / "model", arrays, document)
     with pytest.raises(Refused):
-        RECOMMENDER.load(tmp_path / "model")
+        RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
