@@ -9,6 +9,8 @@ import click
 from forge_cli import reports
 from forge_cli.output import json_option, print_json
 
+RECOMMENDER = "recommender"  # its answers are lists of items
+
 
 @click.command(name="predict")
 @click.argument("family")
@@ -39,23 +41,60 @@ def command(
     recency: float,
     as_json: bool,
 ) -> None:
-    """Ask the champion of FAMILY (such as recommender)."""
+    """Ask the champion of FAMILY (recommender, nlp, behavior, anomaly or profile).
+
+    --like, -k, --diversity and --recency are for the recommender.
+    """
     if (subject is None) == (item is None):
         raise click.UsageError("Name either --subject or --like.")
     from forge_cli.session import servers
-    from forge_resources import answers
+    from forge_resources import answers, statements
 
     with servers() as (_, stores):
-        if item is not None:
+        if subject is not None and family != RECOMMENDER:
+            answer = statements.statements(stores.settings, family, subject)
+        elif item is not None:
             answer = answers.like(stores.settings, family, item, k)
         else:
             answer = answers.predict(stores.settings, family, str(subject), k, diversity, recency)
     if as_json:
         print_json(answer)
+    elif "statements" in answer:
+        show_statements(answer)
     elif item is not None:
         show_like(answer)
     else:
         show(answer)
+
+
+def show_statements(answer: dict[str, Any]) -> None:
+    """A line for each statement: what, how sure, why, and from what."""
+    rows = [
+        (
+            said["task"].replace("_", " "),
+            said["what"],
+            _figure(said),
+            "; ".join(reason["reason"] for reason in said["because"]),
+            f"{said['events']:,} of {', '.join(said['sources'])}" if said["sources"] else "",
+        )
+        for said in answer["statements"]
+    ]
+    reports.table(("", "statement", "figure", "because", "events"), rows, right=(2,))
+    models = ", ".join(
+        f"{task} v{one['version']} ({one['candidate']})" for task, one in answer["models"].items()
+    )
+    click.echo(f"{answer['family']}: {models}")
+    if answer["note"]:
+        click.echo(answer["note"])
+    if answer.get("population") == "synthetic":
+        click.echo(reports.SYNTHETIC)
+
+
+def _figure(said: dict[str, Any]) -> str:
+    if said["value"] is None:
+        return ""
+    value = f"{said['value']:.3g}"
+    return value if said["low"] is None else f"{value} [{said['low']:.3g}, {said['high']:.3g}]"
 
 
 def show_like(answer: dict[str, Any]) -> None:

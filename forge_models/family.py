@@ -101,6 +101,9 @@ class TrainingRun:
     """What training needs and nothing of Dagster."""
 
     folder: Path  # checkpoints; named by data version and config, so that a retry resumes
+    shared: Path | None = (
+        None  # of fits that several candidates ask for, each in a folder named by its content
+    )
     device: str = "cpu"  # auto, cpu, cuda or cuda:1
     precision: str = "auto"  # of what is trained: auto, 32, bf16 or fp16; closed forms choose their own
     strategy: Literal["none", "ddp", "fsdp"] = "none"  # how several processes train one model

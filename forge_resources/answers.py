@@ -32,7 +32,7 @@ def predict(
     _known(family)
     RECOMMENDER.Request(k=k, diversity=diversity, recency=recency)  # refused here, before anything is read
     stores = Stores(settings)
-    token = _token(stores, subject)
+    token = stores.vault.token(subject)
     if not stores.online_events.usable(token, RECOMMENDER.purpose):
         _refuse_unknown(stores, token)
     serving = stores.registry.serving(family)
@@ -140,7 +140,7 @@ def event(
             "FORGE-EVENT-TIME", "This event is in the future.", "", "Times are UTC, unless they name a zone."
         )
     stores = Stores(settings)
-    token, events, purpose = _token(stores, subject), stores.online_events, RECOMMENDER.purpose
+    token, events, purpose = stores.vault.token(subject), stores.online_events, RECOMMENDER.purpose
     if not new and not events.knows(token):
         raise UsageError(
             "FORGE-SUBJECT-UNKNOWN",
@@ -207,10 +207,6 @@ def _titles(stores: Stores, items: list[str]) -> dict[str, str]:
 def _state(stores: Stores, serving: Serving, token: str, model: Any) -> Kept:
     version = champions.model_version(stores, serving)
     return stores.personal_states.current(RECOMMENDER.name, RECOMMENDER.purpose, token, model, version)
-
-
-def _token(stores: Stores, subject: str) -> str:
-    return subject if subject.startswith("p_") else stores.vault.pseudonyms.person(subject)
 
 
 def _refuse_unknown(stores: Stores, token: str) -> None:

@@ -13,12 +13,13 @@ from forge_resources.registry import Serving
 from forge_resources.stores import Stores
 
 if TYPE_CHECKING:
+    from forge_models.family import ModelFamily
     from forge_models.recommender.models import RecommenderModel
 
 STATEFUL = (
     "sequential",
 )  # candidates whose models may keep a state of each person; known without loading one
-KEPT = 2  # models in memory: the champion, and the one before it
+KEPT = 8  # models in memory: the champions of a few tasks, and those before them
 
 _models: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 _lock = threading.Lock()
@@ -41,12 +42,14 @@ def model(stores: Stores, serving: Serving) -> RecommenderModel:
     version.append(stores.consent.version(RECOMMENDER.purpose))
     return _once(
         ("serving", stores.database.url, *version),
-        lambda: _grown(stores, _once(("model", str(serving.folder), serving.stamp), lambda: _load(serving))),
+        lambda: _grown(stores, loaded(RECOMMENDER, NEXT_ITEMS.name, serving)),
     )
 
 
-def _load(serving: Serving) -> RecommenderModel:
-    return RECOMMENDER.load(NEXT_ITEMS, serving.folder)
+def loaded(family: ModelFamily, task: str, serving: Serving) -> Any:
+    """The champion of one task, verified when it is loaded, and kept."""
+    (which,) = (one for one in family.tasks if one.name == task)
+    return _once(("model", str(serving.folder), serving.stamp), lambda: family.load(which, serving.folder))
 
 
 def _once(key: tuple[str, ...], make: Any) -> Any:
@@ -57,22 +60,22 @@ def _once(key: tuple[str, ...], make: Any) -> Any:
     made = make()
     with _lock:
         _models[key] = made
-        while len(_models) > 2 * KEPT:
+        while len(_models) > KEPT:
             _models.popitem(last=False)
     return made
 
 
-def _grown(stores: Stores, loaded: RecommenderModel) -> RecommenderModel:
+def _grown(stores: Stores, known: RecommenderModel) -> RecommenderModel:
     from forge_models.recommender.models import RecommenderModel
 
-    if type(loaded).with_newcomers is RecommenderModel.with_newcomers:
-        return loaded
+    if type(known).with_newcomers is RecommenderModel.with_newcomers:
+        return known
     unknown = stores.database.rows(
         f"select item from {keys.table(keys.ITEMS)} where content is not null and not item = any(%s)",
-        (loaded.items,),
+        (known.items,),
     )
     if not unknown:
-        return loaded
+        return known
     import pyarrow as pa
 
     interactions = keys.table(keys.INTERACTIONS)
@@ -90,4 +93,4 @@ def _grown(stores: Stores, loaded: RecommenderModel) -> RecommenderModel:
             for at, (name, kind) in enumerate(zip(columns, types, strict=True))
         }
     )
-    return loaded.with_newcomers(table, table["item"].to_pylist())
+    return known.with_newcomers(table, table["item"].to_pylist())

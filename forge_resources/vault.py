@@ -44,3 +44,7 @@ class Vault:
     @property
     def pseudonyms(self) -> Pseudonymiser:
         return Pseudonymiser(self._key("pseudonyms"))
+
+    def token(self, subject: str) -> str:
+        """The pseudonym of a person as their owner names them; a pseudonym stays what it is."""
+        return subject if subject.startswith("p_") else self.pseudonyms.person(subject)

@@ -8,18 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forge_assets.compute import RETRIES
 from forge_assets.outcome import Provenance, digest, key
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_models.family import Candidate, ModelFamily, Splits, Task, TrainingRun
-from forge_resources.consent import allowed
+from forge_resources.family_tables import personal
 from forge_resources.stores import Stores
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 VERSION = "3"
 
@@ -131,10 +128,11 @@ class Bundle:
         """
         settings = stores.settings
         named = digest(lane.task.name, candidate.name, config)
-        folder = settings.home / "checkpoints" / self.family.name / f"{data_version}-{named}"
+        folder = settings.home / "checkpoints" / self.family.name
         of_step.setdefault("time_budget_s", settings.training_timeout_s)
         return TrainingRun(
-            folder=folder,
+            folder=folder / f"{data_version}-{named}",
+            shared=folder / f"{data_version}-shared",
             preset=settings.preset,
             seed=settings.seed,
             device=settings.training_device,
@@ -143,39 +141,3 @@ class Bundle:
             processes=settings.training_processes,
             **of_step,
         )
-
-
-def consented(stores: Stores, family: ModelFamily, subject: str | None = None) -> "dict[str, pa.Table]":
-    """A family's input tables; personal ones with the rows that its purpose allows, in a fixed order.
-
-    ``subject``: of nobody else.
-    """
-    tables = {}
-    for asset_key in family.inputs:
-        address = keys.table(asset_key)
-        columns = _columns(stores, asset_key)
-        where = ""
-        if {"subject", "source"} <= set(columns):
-            where = f" where {allowed('t.subject', 't.source', family.purpose)}"
-            where += " and t.subject = $1" if subject is not None else ""
-        order = ", ".join(str(n + 1) for n in range(min(2, len(columns))))
-        asked = (subject,) if "$1" in where else ()
-        tables[asset_key] = stores.database.read(
-            f"select t.* from {address} t{where} order by {order}", asked
-        )
-    return tables
-
-
-def personal(stores: Stores, asset_key: str) -> bool:
-    """Do the rows of this table rest on somebody?"""
-    return {"subject", "source"} <= set(_columns(stores, asset_key))
-
-
-def _columns(stores: Stores, asset_key: str) -> list[str]:
-    return [c for (c,) in stores.database.rows(_COLUMNS, tuple(keys.table(asset_key).split(".")))]
-
-
-_COLUMNS = (
-    "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
-    " order by ordinal_position"
-)

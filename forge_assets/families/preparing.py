@@ -15,11 +15,12 @@ from dagster import (
 
 from forge_assets.automation import FRESH
 from forge_assets.compute import LIGHT
-from forge_assets.families.bundle import Bundle, consented, personal
+from forge_assets.families.bundle import Bundle
 from forge_assets.outcome import built, digest, key, not_asked, refused
 from forge_assets.schema import table_metadata
 from forge_core import keys
 from forge_models.family import Task
+from forge_resources.family_tables import consented, personal
 from forge_resources.stores import Stores
 
 

@@ -13,7 +13,7 @@ from dagster import (
 
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY, RETRIES
-from forge_assets.families.bundle import Bundle, consented
+from forge_assets.families.bundle import Bundle
 from forge_assets.outcome import Provenance, built, key
 from forge_assets.outcome import keys as as_keys
 from forge_assets.schema import table_metadata
@@ -21,6 +21,7 @@ from forge_core import keys
 from forge_core.errors import ForgeError
 from forge_models.families import FAMILIES
 from forge_models.family import ModelFamily
+from forge_resources.family_tables import consented
 from forge_resources.stores import Stores
 
 VERSION = "3"

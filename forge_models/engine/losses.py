@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from forge_core.errors import UsageError
+from forge_models.engine import softmax
 from forge_models.engine.softmax import full_softmax
 
 Loss = Callable[..., Tensor]
@@ -106,14 +107,27 @@ def sampled_softmax(
     Without ``log_q`` they are taken to be drawn evenly from the whole table. With each item once among them the loss is
     that of the whole table.
     """
+    if negatives is None or negatives.shape[-1] == 0:
+        raise _no_negatives()
+    even = math.log(max(len(table) - 1, 1))  # each of those that are not the target
+    log_q = None if log_q is None else log_q.float()
+    if negatives.ndim == 1:
+        count = len(negatives)
+        if log_q is None:
+            lower, raised = hidden.new_full((count,), -even), hidden.new_zeros(len(hidden))
+        else:
+            lower, raised = log_q[negatives], torch.log1p(-log_q[targets].exp())
+        order = negatives.sort().values
+        hits = torch.searchsorted(order, targets, right=True) - torch.searchsorted(order, targets)
+        shift = raised - (count - hits).clamp(min=1).float().log()
+        # as embeddings: their gradients are added up in one order at once, those of an indexing are sorted first
+        own, others = (F.embedding(which, table) for which in (targets, negatives))
+        scaled = hidden if scale == 1.0 else hidden * scale
+        return softmax.sampled_softmax(scaled, own, others, lower, shift, (targets, negatives), weights)
     positive, negative, hit = _scores(hidden, targets, table, negatives, scale)
-    assert negatives is not None  # _scores refused
     if log_q is None:
-        drawn = positive.new_full(
-            (), -math.log(max(len(table) - 1, 1))
-        )  # each of those that are not the target
+        drawn = positive.new_full((), -even)
     else:
-        log_q = log_q.to(positive)
         drawn = log_q[negatives] - torch.log1p(-log_q[targets].exp()).unsqueeze(-1)
     counted = (~hit).sum(dim=-1, keepdim=True).clamp(min=1).to(negative).log()
     negative = (negative - drawn - counted).masked_fill(hit, -torch.inf)
@@ -166,13 +180,17 @@ def _scores(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Of the targets (N,), of the negatives (N, K), and which of these are the target (N, K)."""
     if negatives is None or negatives.shape[-1] == 0:
-        raise UsageError("FORGE-ENGINE-LOSS", "This loss compares with negatives, and none were given.")
+        raise _no_negatives()
     positive = (hidden.float() * table[targets].float()).sum(dim=-1) * scale
     if negatives.ndim == 1:
         negative = F.linear(hidden, table[negatives]).float() * scale
     else:
         negative = torch.einsum("nd,nkd->nk", hidden, table[negatives]).float() * scale
     return positive, negative, negatives == targets.unsqueeze(-1)
+
+
+def _no_negatives() -> UsageError:
+    return UsageError("FORGE-ENGINE-LOSS", "This loss compares with negatives, and none were given.")
 
 
 def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:

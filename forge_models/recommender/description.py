@@ -58,7 +58,7 @@ class Recommender:
             Ials(),
             Sequential(),
             Blend("instant", instant),
-            Blend("blend", (*instant, Ials(), Content())),
+            Blend("blend", (*instant, Ials(), Content(), Sequential())),
             ItemKnn(),
             Popularity(),
         )

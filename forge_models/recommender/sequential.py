@@ -20,12 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from forge_core.evaluation import ranking
+from forge_models.engine import losses
 from forge_models.family import TrainingRun
 from forge_models.recommender import sequential_batches, sequential_text
 from forge_models.recommender.interactions import Histories, encode
 from forge_models.recommender.recency import taken
 from forge_models.recommender.sequential_batches import Packed
-from forge_models.recommender.sequential_loss import full_softmax, sampled_softmax
 from forge_models.recommender.sequential_model import SequentialModel
 from forge_models.recommender.sequential_net import SequenceNet, Shape
 
@@ -61,11 +61,10 @@ class Training(nn.Module):
         there = torch.nonzero(targets.flatten() >= 0).flatten()
         hidden, wanted = F.embedding(there, out.flatten(0, 1)), targets.flatten()[there]
         if self.chance is None:
-            half = torch.is_autocast_enabled(out.device.type)
-            found = full_softmax(hidden, table, wanted, half)
+            found = losses.get("cross_entropy")(hidden, wanted, table)
         else:
-            expected = self.chance * batch["drawn"].numel()
-            found = sampled_softmax(hidden, table, wanted, batch["drawn"].reshape(-1), expected)
+            drawn, log_q = batch["drawn"].reshape(-1), self.chance.log()
+            found = losses.get("sampled_softmax")(hidden, wanted, table, negatives=drawn, log_q=log_q)
         return found, {"weight": out.new_tensor(float(len(there)))}
 
 
@@ -115,6 +114,8 @@ def fit(
         torch.manual_seed(run.seed)
         training = Training(SequenceNet(shape, torch.from_numpy(item_words)), chance)
     model = replace(untrained, words=words)
+    told = (shape.as_dict(), dict(config), run.preset, run.seed)
+    run = replace(run, folder=(run.shared or run.folder) / packed.digest(told, item_words, watched))
     report, history = _train(training, Rows(packed, chance), config, run, _score(model, histories, watched))
     return replace(model, net=training.net.cpu().eval(), report=report, history=history)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from forge_core import keys
 from forge_core.errors import Refused
 from forge_models import artifact
-from forge_models.family import Splits, report
+from forge_models.family import Splits, TrainingRun, report
 from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, Request, blend
 from forge_models.recommender.blend import BlendModel
 from tests.models.data import table, tastes
@@ -184,3 +185,49 @@ def test_f_m3_what_does_not_fit_is_refused(tables: dict[str, pa.Table], tmp_path
     artifact.write(tmp_path / "model", arrays, document)
     with pytest.raises(Refused):
         RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
+
+
+def test_a_fit_that_two_candidates_ask_for_is_made_once(tmp_path) -> None:
+    from forge_models.recommender.candidates import Sequential
+
+    run = TrainingRun(tmp_path / "one", shared=tmp_path / "shared")
+    splits = RECOMMENDER.split(NEXT_ITEMS, tastes(subjects=40))
+    config = {**Sequential().configs("quick")[0], "layers": 1}
+
+    first = Sequential().fit(splits, config, run)
+    written_at = [file.stat().st_mtime_ns for file in sorted((tmp_path / "shared").rglob("*.ckpt"))]
+    again = Sequential().fit(splits, config, replace(run, folder=tmp_path / "other"))
+
+    assert written_at == [file.stat().st_mtime_ns for file in sorted((tmp_path / "shared").rglob("*.ckpt"))]
+    assert RECOMMENDER.predict_all(first, tastes(subjects=40)).equals(
+        RECOMMENDER.predict_all(again, tastes(subjects=40))
+    )
+    assert len(list((tmp_path / "shared").iterdir())) == 1
+
+
+def test_only_a_full_blend_waits_for_what_trains_for_long() -> None:
+    blended = next(one for one in NEXT_ITEMS.candidates if one.name == "blend")
+
+    assert "sequential" not in blended.configs("quick")[0]["members"]
+    assert "sequential" in blended.configs("full")[0]["members"]
+
+
+def test_a_blend_may_hold_a_trained_network(tmp_path) -> None:
+    from forge_models.recommender.candidates import Sequential
+
+    found = tastes(subjects=40)
+    splits = RECOMMENDER.split(NEXT_ITEMS, found)
+    config = {**Sequential().configs("quick")[0], "layers": 1}
+    network = Sequential().fit(splits, config, TrainingRun(tmp_path / "run"))
+    ridge = fit("ridge", splits)
+    model = BlendModel(
+        ridge.items, ridge.counts, ridge.subjects, {}, members=(network, ridge), weights=np.array([0.7, 0.3])
+    )
+
+    RECOMMENDER.save(NEXT_ITEMS, model, tmp_path / "model")
+    loaded = RECOMMENDER.load(NEXT_ITEMS, tmp_path / "model")
+
+    assert RECOMMENDER.predict_all(loaded, found).equals(RECOMMENDER.predict_all(model, found))
+    prediction = RECOMMENDER.predict(loaded, Request(model.items[:4], k=3))
+    assert prediction.reasons_mean == network.reasons_mean
+    assert all(item.reasons for item in prediction.items)

@@ -17,7 +17,6 @@ from forge_models.recommender import RECOMMENDER, Request, sequential
 from forge_models.recommender.interactions import NO_TIME, Histories
 from forge_models.recommender.recency import taken
 from forge_models.recommender.sequential_batches import ROW, ordered, pack, windows
-from forge_models.recommender.sequential_loss import full_softmax, sampled_softmax
 from forge_models.recommender.sequential_model import SequentialModel
 from forge_models.recommender.sequential_net import gap_buckets
 from forge_models.recommender.storing import load, save
@@ -74,38 +73,6 @@ def test_gaps_are_in_doublings_of_a_second_and_unknown_where_a_time_is() -> None
 
     assert gap_buckets(times).tolist()[:5] == [0, 0, 2, 3, 1]
     assert gap_buckets(times).max() < 40
-
-
-# --- losses ---------------------------------------------------------------------------------------
-
-
-def test_the_full_softmax_is_cross_entropy_forward_and_backward() -> None:
-    torch.manual_seed(0)
-    hidden, vectors = (torch.randn(n, 8, requires_grad=True) for n in (2500, 50))
-    targets = torch.randint(0, 50, (2500,))
-    expected = torch.nn.functional.cross_entropy(hidden @ vectors.T, targets)
-    wanted = torch.autograd.grad(expected, (hidden, vectors))
-
-    found = full_softmax(hidden, vectors, targets)
-
-    torch.testing.assert_close(found, expected)
-    for one, other in zip(torch.autograd.grad(found, (hidden, vectors)), wanted, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
-
-
-def test_a_sample_with_logq_estimates_the_full_softmax_and_its_gradient() -> None:
-    torch.manual_seed(0)
-    hidden, vectors = (torch.randn(n, 8, requires_grad=True) for n in (60, 500))
-    targets, chance = torch.randint(0, 500, (60,)), torch.rand(500).softmax(0)
-    drawn = torch.multinomial(chance, 400_000, replacement=True)  # so many that the sums are nearly the whole
-    expected = torch.nn.functional.cross_entropy(hidden @ vectors.T, targets)
-    wanted = torch.autograd.grad(expected, (hidden, vectors))
-
-    found = sampled_softmax(hidden, vectors, targets, drawn, chance * 400_000)
-
-    torch.testing.assert_close(found, expected, rtol=0.01, atol=0.0)
-    for one, other in zip(torch.autograd.grad(found, (hidden, vectors)), wanted, strict=True):
-        assert torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.999
 
 
 # --- learning -------------------------------------------------------------------------------------

@@ -74,6 +74,51 @@ def test_log_q_corrects_for_how_negatives_were_drawn(case) -> None:
     assert abs(corrected - exact) < 0.01 < abs(naive - exact)
 
 
+def test_many_rows_are_as_good_as_few() -> None:
+    torch.manual_seed(0)
+    hidden, table = (torch.randn(n, 8, requires_grad=True) for n in (2500, 5000))
+    targets = torch.randint(0, 5000, (2500,))
+    exact = F.cross_entropy(hidden @ table.T, targets)
+
+    ours = losses.get("cross_entropy")(hidden, targets, table)
+
+    torch.testing.assert_close(ours, exact)
+    given = (hidden, table)
+    for a, b in zip(torch.autograd.grad(ours, given), torch.autograd.grad(exact, given), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+
+
+def test_a_shared_sample_estimates_the_full_softmax_and_its_gradient() -> None:
+    torch.manual_seed(0)
+    hidden, table = (torch.randn(n, 8, requires_grad=True) for n in (60, 500))
+    targets, chance = torch.randint(0, 500, (60,)), torch.rand(500).softmax(0)
+    drawn = torch.multinomial(chance, 400_000, replacement=True)  # so many that the sums are nearly the whole
+    exact = losses.get("cross_entropy")(hidden, targets, table)
+
+    ours = losses.get("sampled_softmax")(hidden, targets, table, negatives=drawn, log_q=chance.log())
+
+    torch.testing.assert_close(ours, exact, rtol=0.01, atol=0.0)
+    given = (hidden, table)
+    for a, b in zip(torch.autograd.grad(ours, given), torch.autograd.grad(exact, given), strict=True):
+        assert F.cosine_similarity(a.flatten(), b.flatten(), dim=0) > 0.999
+
+
+def test_a_shared_sample_is_the_same_as_one_for_each_row(case) -> None:
+    hidden, targets, table = case
+    negatives, weights = torch.randint(0, ITEMS, (30,)), torch.rand(ROWS)
+    settings = {"log_q": torch.randn(ITEMS).log_softmax(0), "weights": weights, "scale": 0.7}
+
+    shared = losses.get("sampled_softmax")(hidden, targets, table, negatives=negatives, **settings)
+    each = losses.get("sampled_softmax")(
+        hidden, targets, table, negatives=negatives.expand(ROWS, -1), **settings
+    )
+
+    torch.testing.assert_close(shared, each)
+    given = (hidden, table)
+    for a, b in zip(torch.autograd.grad(shared, given), torch.autograd.grad(each, given), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
 def test_gbce_is_its_definition(case) -> None:
     hidden, targets, table = case
     count, t = 20, 0.75

@@ -1,0 +1,55 @@
+"""The tables that a model family reads, with the rows that its purpose allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from forge_core import keys
+from forge_resources.consent import allowed
+from forge_resources.stores import Stores
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from forge_models.family import ModelFamily
+
+
+def consented(stores: Stores, family: ModelFamily, subject: str | None = None) -> dict[str, pa.Table]:
+    """A family's input tables by key, in a fixed order of rows; ``subject``: of nobody else, as a pseudonym."""
+    tables = {}
+    for asset_key in family.inputs:
+        address = keys.table(asset_key)
+        columns = _columns(stores, asset_key)
+        order = ", ".join(str(n + 1) for n in range(min(2, len(columns))))
+        where, asked = "", tuple[str, ...]()
+        if {"subject", "source"} <= set(columns):
+            where = f" where {allowed('t.subject', 't.source', family.purpose)}"
+            if subject is not None:
+                where, asked = f"{where} and t.subject = $1", (subject,)
+        query = f"select t.* from {address} t{where} order by {order}"
+        tables[asset_key] = stores.database.read(query, asked)
+    return tables
+
+
+def personal(stores: Stores, asset_key: str) -> bool:
+    """Do the rows of this table rest on somebody?"""
+    return {"subject", "source"} <= set(_columns(stores, asset_key))
+
+
+def knows(stores: Stores, family: ModelFamily, subject: str) -> bool:
+    """Is there any row of this subject, whatever consent says?"""
+    return any(
+        stores.database.value(f"select exists (select from {keys.table(k)} where subject = %s)", (subject,))
+        for k in family.inputs
+        if personal(stores, k)
+    )
+
+
+def _columns(stores: Stores, asset_key: str) -> list[str]:
+    return [c for (c,) in stores.database.rows(_COLUMNS, tuple(keys.table(asset_key).split(".")))]
+
+
+_COLUMNS = (
+    "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
+    " order by ordinal_position"
+)
