@@ -73,7 +73,7 @@ class Sequential:
 
     def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
         """One, since a fit may take an hour; ``dims`` 0: by the number of events."""
-        return [{"dims": 0, "layers": 2, "dropout": 0.2, "epochs": 20, "learning_rate": 2e-3}]
+        return [{"dims": 0, "layers": 2, "dropout": 0.2, "epochs": 30, "learning_rate": 2e-3}]
 
     def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> SequentialModel:
         from forge_models.recommender.sequential import fit

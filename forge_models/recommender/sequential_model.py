@@ -25,6 +25,7 @@ from forge_models.recommender.interactions import NO_TIME, Histories
 from forge_models.recommender.models import RecommenderModel, Remembered
 from forge_models.recommender.sequential_net import SequenceNet, gap_buckets
 from forge_models.recommender.sequential_state import HELD, RECENT, Event, PersonState
+from forge_models.recommender.sequential_stepping import Stepper
 from forge_models.recommender.sequential_text import Words
 
 CHUNK = 256  # events of a history that go through at once
@@ -81,6 +82,10 @@ class SequentialModel(RecommenderModel):
             return self.newcomers.vectors
         with torch.no_grad():
             return self._net.table().detach()
+
+    @cached_property
+    def _stepper(self) -> Stepper:
+        return Stepper(self._net.backbone)
 
     @property
     def _net(self) -> SequenceNet:
@@ -193,7 +198,7 @@ class SequentialModel(RecommenderModel):
             vectors, gaps = self._inputs(part)
             if len(part) == 1:
                 x = self._net.events(vectors, gaps)
-                out, state = self._net.backbone.step(x, state)
+                out, state = self._stepper.step(x, state)
             else:
                 every, state, _ = self._net(vectors[None], gaps[None], state=state)
                 out = every[:, -1]

@@ -13,7 +13,7 @@ import torch
 
 from forge_core.errors import ForgeError
 from forge_models.family import TrainingRun
-from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, Request, predicting
+from forge_models.recommender import NEXT_ITEMS, RECOMMENDER, Request, predicting, sequential_stepping
 from forge_models.recommender.interactions import Histories
 from forge_models.recommender.sequential_model import SequentialModel
 from forge_models.recommender.sequential_state import RECENT
@@ -73,6 +73,26 @@ def test_a_known_item_and_one_without_a_place_leave_the_state_as_it_was() -> Non
 
     assert fitted.step(state, fitted.items[3], 2 * HOUR) is state
     assert fitted.step(state, "test:never-heard-of", 2 * HOUR) is state
+
+
+def test_compiled_steps_are_the_same_as_those_before_them() -> None:
+    fitted = model()
+    codes, times = history(30)
+    state = fitted.follow(fitted.begin(), names(fitted, codes[:1]), times[:1])
+    for _ in range(sequential_stepping.MANY):
+        fitted.step(state, fitted.items[codes[1]], times[1])
+    assert fitted._stepper.preparing is not None
+    fitted._stepper.preparing.join(120)
+    assert fitted._stepper.failed == ""
+    kept = state.to_bytes()
+
+    after = state
+    for code, time in zip(codes[1:], times[1:].tolist(), strict=True):
+        after = fitted.step(after, fitted.items[code], time)
+
+    assert state.to_bytes() == kept
+    whole = fitted.personal_scores(Histories.one(codes, ITEMS, times.tolist()))[0]
+    np.testing.assert_allclose(fitted.recall(after).scores, whole, atol=CLOSE, rtol=CLOSE)
 
 
 def test_a_state_and_its_history_get_the_same_answer() -> None:
