@@ -11,7 +11,7 @@ from forge_assets.embeddings import embedding_assets
 from forge_assets.families import all_family_assets
 from forge_assets.features import feature_assets
 from forge_assets.features.online import online_assets
-from forge_assets.governance import consent_assets
+from forge_assets.governance import governance_assets
 from forge_assets.insights import insight_assets
 from forge_assets.raw import raw_export
 from forge_resources.executors import forge_executor
@@ -27,7 +27,7 @@ def build_defs(
     return Definitions(
         assets=[
             raw_export,
-            *consent_assets(),
+            *governance_assets(),
             *clean_assets(),
             *feature_assets(),
             *online_assets(),

@@ -121,11 +121,12 @@ def plan(stores: Stores, graph: Mapping[str, Node], selection: Sequence[str] = (
     """What to build, in order, each with the reason."""
     wanted = with_ancestors(graph, chosen(graph, selection))
     versions = stores.versions.all()
-    for purpose in keys.PURPOSES:
-        # consent is given outside of any run: the table is the truth, the asset only shows it
-        last = versions.get(keys.consent(purpose))
-        if last is not None and last.data_version != stores.consent.version(purpose):
-            del versions[keys.consent(purpose)]
+    # consent and feedback are given outside of any run: the table is the truth, the asset only shows it
+    said = {keys.consent(purpose): stores.consent.version(purpose) for purpose in keys.PURPOSES}
+    for key, version in {**said, keys.FEEDBACK: stores.feedback.version()}.items():
+        last = versions.get(key)
+        if last is not None and last.data_version != version:
+            del versions[key]
     restricted = {key: node for key, node in graph.items() if key in wanted}
     return staleness.plan(restricted, versions, never=RAW)
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("forge_cli.models:command", "Registered models, versions and champions."),
     "search": ("forge_cli.search:command", "Passages of mail, chats and documents that answer some words."),
     "predict": ("forge_cli.predict:command", "One answer, with why and from which sources."),
+    "alerts": ("forge_cli.alerts:command", "What was unusual; ack or false teaches it."),
     "event": ("forge_cli.event:command", "Something watched just now, known to the next answer."),
 }
 

@@ -34,6 +34,11 @@ ITEM_VECTORS = "embeddings/items"
 ITEM_TEXT_VECTORS = "embeddings/item_texts"
 PLACE_VECTORS = "embeddings/places"
 RECOMMENDATIONS = "insights/recommendations"
+FORECASTS = "insights/forecasts"
+NEXT_PLACES = "insights/next_places"
+ALERTS = "insights/alerts"
+INCIDENTS = "insights/incidents"
+FEEDBACK = "governance/feedback"
 
 
 def raw(kind: str) -> str:

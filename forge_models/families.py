@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from forge_core.errors import UsageError
+from forge_models.anomaly import ANOMALY
+from forge_models.behavior import BEHAVIOR
 from forge_models.family import ModelFamily
 from forge_models.recommender import RECOMMENDER
 
-FAMILIES: Sequence[ModelFamily] = (RECOMMENDER,)
+FAMILIES: Sequence[ModelFamily] = (RECOMMENDER, BEHAVIOR, ANOMALY)
 
 
 def family(name: str) -> ModelFamily:

@@ -67,6 +67,9 @@ end $$;
 create table if not exists governance.consent (purpose text, subject text default '*', source text default '*',
     state text not null, granted_by text not null, at timestamptz not null default now(), expires timestamptz,
     primary key (purpose, subject, source));
+create table if not exists governance.feedback (about text, item text, verdict text not null,
+    time timestamptz not null default now(), subject text not null, source text not null, export text not null,
+    primary key (about, item, time));
 """
 
 # columns of forge.* that 0.1 did not have
@@ -256,7 +259,8 @@ class Database:
         """Tables with a subject or source column outside Forge's own bookkeeping."""
         rows = self.rows(
             "select table_schema || '.' || table_name, column_name from information_schema.columns"
-            " where table_schema not in ('pg_catalog', 'information_schema', 'forge', 'governance')"
+            " where (table_schema not in ('pg_catalog', 'information_schema', 'forge', 'governance')"
+            " or table_schema = 'governance' and table_name = 'feedback')"
             " and column_name in ('subject', 'source') order by 1"
         )
         tables: dict[str, set[str]] = {}

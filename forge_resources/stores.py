@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from forge_resources.consent import Consent
     from forge_resources.exports import Exports
     from forge_resources.feature_store import FeatureStore
+    from forge_resources.feedback import Feedback
     from forge_resources.kept_connection import KeptConnection
     from forge_resources.online_events import OnlineEvents
     from forge_resources.personal_state import PersonalStates
@@ -72,6 +73,12 @@ class Stores:
         from forge_resources.consent import Consent
 
         return Consent(self.database)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        from forge_resources.feedback import Feedback
+
+        return Feedback(self.database)
 
     @cached_property
     def versions(self) -> Versions:

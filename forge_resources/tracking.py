@@ -7,6 +7,7 @@ run, and only :meth:`finish` ends it. The tag ``dagster_run_id`` is the one that
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TAG = "dagster_run_id"
 BATCH = 1000  # metrics of one request, at most
 EVERY_SECONDS = 10.0
+_UNUSUAL = re.compile(r"[^\w\-. :/]")
 
 
 class Tracking:
@@ -61,13 +63,13 @@ class Tracking:
     def log(
         self, run: str, metrics: Mapping[str, float] | None = None, params: Mapping[str, Any] | None = None
     ) -> None:
-        """Metrics and parameters in one request. MLflow has no ``@`` in names: ``ndcg@10`` is ``ndcg_at_10``."""
+        """Metrics and parameters in one request, by the names that ``named`` gives them."""
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         self.client.log_batch(
             run,
-            metrics=[Metric(k.replace("@", "_at_"), float(v), now, 0) for k, v in (metrics or {}).items()],
+            metrics=[Metric(named(k), float(v), now, 0) for k, v in (metrics or {}).items()],
             params=[Param(k, str(v)) for k, v in (params or {}).items()],
         )
 
@@ -77,13 +79,18 @@ class Tracking:
 
         for begin in range(0, len(points), BATCH):
             metrics = [
-                Metric(name.replace("@", "_at_"), value, at, step)
+                Metric(named(name), value, at, step)
                 for name, value, step, at in points[begin : begin + BATCH]
             ]
             self.client.log_batch(run, metrics=metrics)
 
     def finish(self, run: str, status: str = "FINISHED") -> None:
         self.client.set_terminated(run, status)
+
+
+def named(metric: str) -> str:
+    """As MLflow allows it, which has no ``@`` and no ``%`` in names: ``ndcg@10`` is ``ndcg_at_10``."""
+    return _UNUSUAL.sub("_", metric.replace("@", "_at_").replace("%", "_percent"))
 
 
 class Series:

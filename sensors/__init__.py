@@ -4,6 +4,7 @@ from dagster import AssetSelection, AutomationConditionSensorDefinition, Default
 
 from sensors.failures import close_tracking
 from sensors.inbox import inbox
+from sensors.incidents import incidents
 
 # One sensor for all declared conditions; it looks twice a minute and starts nothing while inputs are in progress.
 freshness = AutomationConditionSensorDefinition(
@@ -14,4 +15,4 @@ freshness = AutomationConditionSensorDefinition(
     description="Rebuilds what has a changed input, unless a blocking check of it failed.",
 )
 
-SENSORS = [inbox, freshness, close_tracking]
+SENSORS = [inbox, freshness, close_tracking, incidents]

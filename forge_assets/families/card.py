@@ -64,6 +64,8 @@ def document(stores: Stores, bundle: "Bundle", provenance: Provenance) -> dict[s
             "versions": dict(sorted(stores.versions.current([*family.inputs]).items())),
         },
         "tasks": [_task(stores, bundle, lane) for lane in lanes],
+        "seed": stores.settings.seed,
+        "preset": stores.settings.preset,
         "learning": [lane.task.name for lane in bundle.lanes if lane not in lanes],
         "code": {
             "forge": importlib.metadata.version("datapunk-forge"),
@@ -134,6 +136,10 @@ def markdown(card: dict[str, Any]) -> str:
 
 **What it does not do.** {card["limits"]}
 Figures hold for this population and this split alone.
+
+**Made again.** The same data, code, seed ({card["seed"]}) and preset ({card["preset"]}) give the same artifact on the
+same kind of CPU with as many threads. On another, what is trained in steps may differ in its last digits, and its
+figures within their intervals.
 
 **Lineage.**
 

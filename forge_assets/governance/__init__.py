@@ -1,4 +1,8 @@
-"""``governance/consent/<purpose>``: who may be used for what. A change makes exactly what rests on it stale."""
+"""``governance/…``: who may be used for what, and what people said of insights.
+
+Both are said outside of any run: the tables are the truth, the assets show them. A change makes exactly what rests on
+it stale.
+"""
 
 from collections.abc import Sequence
 
@@ -65,5 +69,20 @@ def _consent(purpose: str) -> AssetsDefinition:
     return consent
 
 
-def consent_assets() -> Sequence[AssetsDefinition]:
-    return [_consent(purpose) for purpose in keys.PURPOSES]
+@asset(
+    key=key(keys.FEEDBACK),
+    group_name="governance",
+    code_version=VERSION,
+    op_tags=LIGHT,
+    tags={"layer": "governance"},
+    description="What people said of alerts and of statements about them; families learn from it.",
+)
+def feedback(context: AssetExecutionContext, stores: ResourceParam[Stores]) -> MaterializeResult:
+    stores.database.ensure()
+    provenance = Provenance.now(stores, keys.FEEDBACK, VERSION, [], context.run.run_id)
+    counts = stores.feedback.counts()
+    return built(stores, provenance, stores.feedback.version(), {"words": sum(counts.values()), **counts})
+
+
+def governance_assets() -> Sequence[AssetsDefinition]:
+    return [*(_consent(purpose) for purpose in keys.PURPOSES), feedback]
