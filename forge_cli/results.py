@@ -97,17 +97,17 @@ def families(stores: Stores) -> list[str]:
 
 
 def headlines(stores: Stores, family: str) -> list[dict[str, Any]]:
-    """The primary metric of each task, the first it wrote: the chosen model's value, the baselines' beside it."""
+    """The metric that each task is tuned by: the chosen model's value, the baselines' beside it."""
     if family not in families(stores):
         return []
     rows = stores.database.rows(
-        "select task, candidate, metric, value, low, high, is_baseline, chosen,"
-        " first_value(metric) over (partition by task order by ctid) as primary_metric"
-        f" from {family}.evaluation order by ctid"
+        "select e.task, candidate, e.metric, value, low, high, is_baseline, chosen"
+        f" from {family}.evaluation e join (select distinct task, metric from {family}.tuning) t"
+        " on t.task = e.task and t.metric = e.metric order by e.ctid"
     )
     found = []
     for task in dict.fromkeys(row[0] for row in rows):
-        here = [row for row in rows if row[0] == task and row[2] == row[8]]
+        here = [row for row in rows if row[0] == task]
         _, candidate, metric, value, low, high, *_ = next(row for row in here if row[7])
         found.append(
             {

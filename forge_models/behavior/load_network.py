@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TOKENS = 28  # days of a window
 LATER = 7  # tokens from which on an answer is learned from: before, a week has not been seen
 PER_SERIES = 400
-STEPS = {"quick": 150, "full": 800}
+STEPS = {"quick": 60, "full": 800}
 ROWS = 64
 
 

@@ -31,7 +31,7 @@ WATCHED = 0.1  # of each history, the last
 LEAST_WATCHED, MOST_WATCHED = 100, 2_000  # events
 ROWS = 16
 EPOCHS = {"quick": 6, "full": 30}
-LEAST_STEPS = {"quick": 100, "full": 300}
+LEAST_STEPS = {"quick": 50, "full": 300}
 LEAST_EVENTS = 50
 
 
