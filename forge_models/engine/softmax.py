@@ -79,7 +79,10 @@ class _PlainSoftmax(torch.autograd.Function):
         step = max(1, CELLS // len(rows))
         for start in range(0, len(states), step):
             part = slice(start, start + step)
-            here, weight = targets[part, None], many * share[part, None].to(wide)  # about 1: exact in any type
+            here, weight = (
+                targets[part, None],
+                many * share[part, None].to(wide),
+            )  # about 1: exact in any type
             chance = torch.softmax(states[part] @ rows.T, dim=1)  # sums in float32 whatever the kind
             right = chance.gather(1, here).to(wide)
             loss -= (right.clamp_min(LEAST).log() * weight).sum(dtype=torch.float64)
