@@ -61,11 +61,6 @@ def family(name: str, stage: str) -> str:
     return f"{name}/{stage}"
 
 
-def model(family: str, task: str | None = None) -> str:
-    """The name of a model in the registry; a family that learns one thing needs no task."""
-    return family if task is None else f"{family}.{task}"
-
-
 def table(key: str) -> str:
     """The table a key names: ``clean/watch`` -> ``clean.watch``; deeper keys join by underscore."""
     schema, _, rest = key.partition("/")

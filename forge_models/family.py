@@ -35,6 +35,7 @@ __all__ = [
     "Task",
     "TrainingRun",
     "history",
+    "model_name",
     "report",
 ]
 
@@ -128,6 +129,11 @@ class Candidate(Protocol):
 
     def fit(self, splits: Splits, config: Mapping[str, Any], run: TrainingRun) -> Any:
         """Fit on ``splits.part("train")`` and return the model."""
+
+
+def model_name(family: ModelFamily, task: Task) -> str:
+    """As the registry has it: ``behavior.next_place``; of a family that learns one thing just ``recommender``."""
+    return family.name if len(family.tasks) == 1 else f"{family.name}.{task.name}"
 
 
 def report(model: Any) -> Mapping[str, Sequence[Mapping[str, Any]]]:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from forge_core import keys
-from forge_core.errors import Refused, UsageError
+from forge_core.errors import UsageError
+from forge_models.families import family as family_of
 from forge_models.recommender import RECOMMENDER
 from forge_resources import champions
 from forge_resources.online_events import Known, moment
 from forge_resources.personal_state import NO_TIME, Kept
+from forge_resources.refusals import no_champion, no_consent, unknown_subject
 from forge_resources.registry import Serving
 from forge_resources.settings import Settings
 from forge_resources.stores import Stores
@@ -19,6 +21,7 @@ from forge_resources.stores import Stores
 REASONS = 3  # what a person reads; the rest of the history adds less
 ITEM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}:[^\s\x00-\x1f\x7f]{1,512}", re.IGNORECASE)
 AHEAD = timedelta(days=1)  # a clock may be wrong by a zone, not by more
+UNKNOWN = "Nothing watched is known of this subject."
 ANSWER = "2"  # raise it when answers are made in another way: those in the cache are then stale
 
 
@@ -37,12 +40,7 @@ def predict(
         _refuse_unknown(stores, token)
     serving = stores.registry.serving(family)
     if serving is None:
-        raise Refused(
-            "FORGE-NO-CHAMPION",
-            "No recommender is in service.",
-            "None was better than its baselines, or there is too little data yet (learning mode).",
-            "Look at `forge status`.",
-        )
+        raise no_champion("recommender")
     # Consent and history were read just now and are part of the version, with the champion and the titles: an
     # answer from the cache is the one that would be made. Of a champion that keeps states the history is not read.
     model_version = champions.model_version(stores, serving)
@@ -142,14 +140,9 @@ def event(
     stores = Stores(settings)
     token, events, purpose = stores.vault.token(subject), stores.online_events, RECOMMENDER.purpose
     if not new and not events.knows(token):
-        raise UsageError(
-            "FORGE-SUBJECT-UNKNOWN",
-            "Nothing watched is known of this subject.",
-            "The name differs, or the features are not built yet.",
-            "Name it as at ingest; --new begins the history of somebody new.",
-        )
+        raise unknown_subject(UNKNOWN, "Name it as at ingest; --new begins the history of somebody new.")
     if not events.may(token, purpose):
-        _refuse_consent()
+        raise no_consent(RECOMMENDER.purpose)
     titles = _titles(stores, [item]) if stores.database.exists(keys.table(keys.ITEMS)) else {}
     answer: dict[str, Any] = {
         "item": item,
@@ -194,9 +187,11 @@ def like(settings: Settings, family: str, item: str, k: int = 10) -> dict[str, A
     }
 
 
-def _known(family: str) -> None:
-    if family != RECOMMENDER.name:
-        raise UsageError("FORGE-FAMILY", "There is no such family.", "", f"Families: {RECOMMENDER.name}.")
+def _known(name: str) -> None:
+    if family_of(name) is not RECOMMENDER:
+        raise UsageError(
+            "FORGE-FAMILY", "This family ranks no items.", "", f"Ask {RECOMMENDER.name}, or leave out --like."
+        )
 
 
 def _titles(stores: Stores, items: list[str]) -> dict[str, str]:
@@ -212,19 +207,5 @@ def _state(stores: Stores, serving: Serving, token: str, model: Any) -> Kept:
 def _refuse_unknown(stores: Stores, token: str) -> None:
     """Without revealing more than the owner may know: no such subject, or no consent for it."""
     if stores.online_events.knows(token):
-        _refuse_consent()
-    raise UsageError(
-        "FORGE-SUBJECT-UNKNOWN",
-        "Nothing watched is known of this subject.",
-        "The name differs, or the features are not built yet.",
-        "Subjects are named by --as at ingest (default: the archive's account, else 'me').",
-    )
-
-
-def _refuse_consent() -> None:
-    raise Refused(
-        "FORGE-CONSENT",
-        "This subject's data may not be used to recommend.",
-        "Consent for the purpose 'recommend' is absent, denied or expired.",
-        "Grant it with `forge ingest … --consent all`.",
-    )
+        raise no_consent(RECOMMENDER.purpose)
+    raise unknown_subject(UNKNOWN)

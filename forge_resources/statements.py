@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forge_core import keys
-from forge_core.errors import Refused, UsageError
 from forge_models.families import family
+from forge_models.family import model_name
 from forge_resources import champions
 from forge_resources.family_tables import consented, knows, personal
+from forge_resources.refusals import no_champion, no_consent, unknown_subject
 from forge_resources.registry import Serving
 from forge_resources.settings import Settings
 from forge_resources.stores import Stores
@@ -45,19 +45,10 @@ def statements(settings: Settings, name: str, subject: str) -> dict[str, Any]:
 
 def in_service(stores: Stores, asked: ModelFamily) -> dict[str, Serving]:
     """The champion of each task that has one; Refused where there is none at all."""
-    sole = len(asked.tasks) == 1
-    found = {
-        task.name: stores.registry.serving(keys.model(asked.name, None if sole else task.name))
-        for task in asked.tasks
-    }
+    found = {task.name: stores.registry.serving(model_name(asked, task)) for task in asked.tasks}
     serving = {task: one for task, one in found.items() if one is not None}
     if not serving:
-        raise Refused(
-            "FORGE-NO-CHAMPION",
-            f"No {asked.name} model is in service.",
-            "None was better than its baselines, or there is too little data yet (learning mode).",
-            "Look at `forge status`.",
-        )
+        raise no_champion(f"{asked.name} model")
     return serving
 
 
@@ -80,15 +71,5 @@ def _said(answer: Answer) -> list[dict[str, Any]]:
 def _refuse(stores: Stores, asked: ModelFamily, token: str) -> None:
     """Without revealing more than the owner may know: no such subject, or no consent for it."""
     if knows(stores, asked, token):
-        raise Refused(
-            "FORGE-CONSENT",
-            f"This subject's data may not be used to {asked.purpose}.",
-            f"Consent for the purpose '{asked.purpose}' is absent, denied or expired.",
-            "Grant it with `forge ingest … --consent all`.",
-        )
-    raise UsageError(
-        "FORGE-SUBJECT-UNKNOWN",
-        "Nothing is known of this subject that this family reads.",
-        "The name differs, or the features are not built yet.",
-        "Subjects are named by --as at ingest (default: the archive's account, else 'me').",
-    )
+        raise no_consent(asked.purpose)
+    raise unknown_subject("Nothing is known of this subject that this family reads.")

@@ -1,6 +1,7 @@
 """One of our candidates: ``recommender_ours FILE PROTOCOL NAME PRESET OUT``.
 
-``NAME`` is a candidate's, with ``:key=value`` after it where only such configurations count (``ease:recency=0.0``).
+``NAME`` is a candidate's, with ``:key=value`` after it where only such configurations count (``ease:recency=0.0``), or
+``blend(ridge+ease+sequential)``: a blend of these.
 The configuration with the best NDCG@10 on validation is evaluated on test twice: fitted on train, as the peer is,
 and fitted on train and validation, as Forge does in the end. ``OUT`` gets NDCG@10 and HR@10 per subject.
 """
@@ -25,7 +26,7 @@ def main() -> None:
     from forge_models.recommender import NEXT_ITEMS, RECOMMENDER
 
     name, _, wanted = asked.partition(":")
-    candidate = next(one for one in NEXT_ITEMS.candidates if one.name == name)
+    candidate = _candidate(name, {one.name: one for one in NEXT_ITEMS.candidates})
     configs = [config for config in candidate.configs(preset) if _fits(config, wanted)]
     splits = recommender_data.splits(Path(file), protocol)
     task = NEXT_ITEMS
@@ -71,6 +72,15 @@ def main() -> None:
     if report:
         answer["members"] = {row["member"]: round(row["weight"], 3) for row in report}
     print(json.dumps(answer))
+
+
+def _candidate(name: str, known: dict[str, Any]) -> Any:
+    """One of ours, or a blend of some of them."""
+    if not name.startswith("blend("):
+        return known[name]
+    from forge_models.recommender.candidates_ordered import Blend
+
+    return Blend("blend", [known[one] for one in name.removeprefix("blend(").removesuffix(")").split("+")])
 
 
 def _fits(config: Any, wanted: str) -> bool:

@@ -14,7 +14,7 @@ from forge_assets.compute import RETRIES
 from forge_assets.outcome import Provenance, digest, key
 from forge_assets.outcome import keys as as_keys
 from forge_core import keys
-from forge_models.family import Candidate, ModelFamily, Splits, Task, TrainingRun
+from forge_models.family import Candidate, ModelFamily, Splits, Task, TrainingRun, model_name
 from forge_resources.family_tables import personal
 from forge_resources.stores import Stores
 
@@ -27,12 +27,16 @@ class Lane:
 
     family: ModelFamily
     task: Task
-    sole: bool  # of its family
+
+    @property
+    def sole(self) -> bool:
+        """The only one of its family: then nothing is named after it."""
+        return len(self.family.tasks) == 1
 
     @property
     def name(self) -> str:
         """As the registry has it: ``recommender``, ``behavior.next_place``."""
-        return keys.model(self.family.name, None if self.sole else self.task.name)
+        return model_name(self.family, self.task)
 
     @property
     def training_table(self) -> str:
@@ -92,8 +96,7 @@ class Bundle:
 
     @cached_property
     def lanes(self) -> Sequence[Lane]:
-        tasks = self.family.tasks
-        return [Lane(self.family, task, len(tasks) == 1) for task in tasks]
+        return [Lane(self.family, task) for task in self.family.tasks]
 
     def ready(self, stores: Stores) -> Sequence[Lane]:
         """The lanes that have data enough: the others are in learning mode."""

@@ -47,8 +47,9 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult | AssetCheckResult]:
         provenance = bundle.provenance(stores, "training_set", depends_on, context.run.run_id)
         tables = consented(stores, family)
-        everything = sum(stores.database.count(keys.table(k)) for k in tables if personal(stores, k))
-        rows = sum(table.num_rows for k, table in tables.items() if personal(stores, k))
+        own = [k for k in tables if personal(stores, k)]
+        everything = sum(stores.database.count(keys.table(k)) for k in own)
+        rows = sum(tables[k].num_rows for k in own)
         granted = any(state == "granted" for _, _, state, _ in stores.consent.rows(family.purpose))
         if not granted or (everything and not rows):
             reason = f"No consent for the purpose '{family.purpose}': grant it with `forge ingest … --consent all`."
@@ -90,7 +91,7 @@ def training_set(bundle: Bundle) -> AssetsDefinition:
         ]
         version = digest(
             *(stores.database.content_version(lane.training_table) for lane, _ in ready),
-            [provenance.inputs.get(k) for k in family.inputs if not personal(stores, k)],
+            [provenance.inputs.get(k) for k in family.inputs if k not in own],
         )
         metadata = {
             **table_metadata(stores.database, ready[0][0].training_table),

@@ -81,10 +81,8 @@ def tell(models: Mapping[str, AnomalyModel], tables: Mapping[str, pa.Table]) -> 
                 }
             )
     return {
-        "insights/alerts": _table(sorted(alerts, key=lambda row: (row["time"], row["alert"])), ALERTS),
-        "insights/incidents": _table(
-            sorted(found, key=lambda row: (row["time"], row["incident"])), INCIDENTS
-        ),
+        keys.ALERTS: _table(sorted(alerts, key=lambda row: (row["time"], row["alert"])), ALERTS),
+        keys.INCIDENTS: _table(sorted(found, key=lambda row: (row["time"], row["incident"])), INCIDENTS),
     }
 
 

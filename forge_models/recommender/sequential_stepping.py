@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 
+import torch
 from torch import Tensor
 
 from forge_models.engine.backbone import Backbone
@@ -43,8 +44,6 @@ class Stepper:
 
     def _prepare(self) -> None:
         """Compile and try it once; a machine without a compiler keeps to torch."""
-        import torch
-
         from forge_models.engine import inference
 
         way = "compiled fp32"
