@@ -14,6 +14,7 @@ from forge_assets.features.online import online_assets
 from forge_assets.governance import governance_assets
 from forge_assets.insights import insight_assets
 from forge_assets.raw import raw_export
+from forge_assets.reference import reference_assets
 from forge_resources.executors import forge_executor
 from forge_resources.stores import Stores
 from jobs import JOBS, WEEKLY
@@ -28,6 +29,7 @@ def build_defs(
         assets=[
             raw_export,
             *governance_assets(),
+            *reference_assets(),
             *clean_assets(),
             *feature_assets(),
             *online_assets(),

@@ -121,9 +121,12 @@ def plan(stores: Stores, graph: Mapping[str, Node], selection: Sequence[str] = (
     """What to build, in order, each with the reason."""
     wanted = with_ancestors(graph, chosen(graph, selection))
     versions = stores.versions.all()
-    # consent and feedback are given outside of any run: the table is the truth, the asset only shows it
+    from forge_resources import public_sets
+
+    # given outside of any run, consent and feedback by tables, public sets by files: assets only show them
     said = {keys.consent(purpose): stores.consent.version(purpose) for purpose in keys.PURPOSES}
-    for key, version in {**said, keys.FEEDBACK: stores.feedback.version()}.items():
+    said |= {keys.FEEDBACK: stores.feedback.version(), **public_sets.versions(stores.settings)}
+    for key, version in said.items():
         last = versions.get(key)
         if last is not None and last.data_version != version:
             del versions[key]

@@ -15,6 +15,7 @@ RECOMMENDER = "recommender"  # its answers are lists of items
 @click.command(name="predict")
 @click.argument("family")
 @click.option("--subject", help="Whom it is for, as named at ingest.")
+@click.option("--text", help="Instead: what nlp says of this text, which is not kept.")
 @click.option("--like", "item", help="Instead: the items nearest to this one, such as youtube:….")
 @click.option(
     "--k", "-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many items."
@@ -35,6 +36,7 @@ RECOMMENDER = "recommender"  # its answers are lists of items
 def command(
     family: str,
     subject: str | None,
+    text: str | None,
     item: str | None,
     k: int,
     diversity: float,
@@ -43,15 +45,17 @@ def command(
 ) -> None:
     """Ask the champion of FAMILY (recommender, nlp, behavior, anomaly or profile).
 
-    --like, -k, --diversity and --recency are for the recommender.
+    --like, -k, --diversity and --recency are for the recommender, --text is for nlp.
     """
-    if (subject is None) == (item is None):
-        raise click.UsageError("Name either --subject or --like.")
+    if sum(one is not None for one in (subject, text, item)) != 1:
+        raise click.UsageError("Name one of --subject, --text and --like.")
     from forge_cli.session import servers
     from forge_resources import answers, statements
 
     with servers() as (_, stores):
-        if subject is not None and family != RECOMMENDER:
+        if text is not None:
+            answer = statements.of_text(stores.settings, family, text)
+        elif subject is not None and family != RECOMMENDER:
             answer = statements.statements(stores.settings, family, subject)
         elif item is not None:
             answer = answers.like(stores.settings, family, item, k)

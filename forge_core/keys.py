@@ -38,7 +38,12 @@ FORECASTS = "insights/forecasts"
 NEXT_PLACES = "insights/next_places"
 ALERTS = "insights/alerts"
 INCIDENTS = "insights/incidents"
+TOPICS = "insights/topics"
+SENTIMENT = "insights/sentiment"
+ENTITIES = "insights/entities"
+SUMMARIES = "insights/summaries"
 FEEDBACK = "governance/feedback"
+NAME_RECOGNISER = "reference/name_recogniser"
 
 
 def raw(kind: str) -> str:
@@ -55,6 +60,11 @@ def consent(purpose: str) -> str:
 
 def feature(name: str) -> str:
     return f"features/{name}"
+
+
+def reference(name: str) -> str:
+    """A set of public labelled text."""
+    return f"reference/{name}"
 
 
 def family(name: str, stage: str) -> str:

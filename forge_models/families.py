@@ -8,9 +8,10 @@ from forge_core.errors import UsageError
 from forge_models.anomaly import ANOMALY
 from forge_models.behavior import BEHAVIOR
 from forge_models.family import ModelFamily
+from forge_models.nlp import NLP
 from forge_models.recommender import RECOMMENDER
 
-FAMILIES: Sequence[ModelFamily] = (RECOMMENDER, BEHAVIOR, ANOMALY)
+FAMILIES: Sequence[ModelFamily] = (RECOMMENDER, NLP, BEHAVIOR, ANOMALY)
 
 
 def family(name: str) -> ModelFamily:

@@ -112,13 +112,19 @@ class TrainingRun:
     time_budget_s: float = 3600.0
     preset: Literal["quick", "full"] = "quick"
     seed: int = 0
+    text_encoder: str = ""  # the name of what makes vectors of text; empty: the one in the package
+    models: Mapping[str, str] = field(default_factory=dict)  # models of others, by task: a folder or a name on a hub
+    incumbent: Callable[[], Any] = lambda: None  # the champion of the task, loaded; None where there is none
     log_metric: Callable[[str, float, int], None] = lambda name, value, step: None
     progress: Callable[[str], None] = lambda message: None
     cancelled: Callable[[], bool] = lambda: False
 
 
 class Candidate(Protocol):
-    """One way to solve the family's tasks."""
+    """One way to solve the family's tasks.
+
+    One that has an attribute ``needs`` takes part only where ``TrainingRun.models`` has a model of that name.
+    """
 
     name: str
     is_baseline: bool
@@ -194,6 +200,7 @@ class ModelFamily(Protocol):
     inputs: Sequence[str]  # asset keys of the tables it reads; the first is the one it learns from
     insights: Mapping[str, str]  # asset keys of the tables that it tells, and what each is
     tasks: Sequence[Task]
+    uses_models: bool  # of others: an encoder of texts, or what the settings name under ``models``
 
     def split(self, task: Task, tables: Mapping[str, pa.Table]) -> Splits:
         """By time or by order, never at random over the future. The first two columns order the rows."""

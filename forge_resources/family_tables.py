@@ -15,17 +15,22 @@ if TYPE_CHECKING:
 
 
 def consented(stores: Stores, family: ModelFamily, subject: str | None = None) -> dict[str, pa.Table]:
-    """A family's input tables by key, in a fixed order of rows; ``subject``: of nobody else, as a pseudonym."""
+    """A family's input tables by key, in a fixed order of rows.
+
+    ``subject``: of nobody else, as a pseudonym, and without the tables that nobody is behind.
+    """
     tables = {}
     for asset_key in family.inputs:
         address = keys.table(asset_key)
-        columns = _columns(stores, asset_key)
+        columns = stores.database.columns(keys.table(asset_key))
         order = ", ".join(str(n + 1) for n in range(min(2, len(columns))))
         where, asked = "", tuple[str, ...]()
         if {"subject", "source"} <= set(columns):
             where = f" where {allowed('t.subject', 't.source', family.purpose)}"
             if subject is not None:
                 where, asked = f"{where} and t.subject = $1", (subject,)
+        elif subject is not None:
+            continue
         query = f"select t.* from {address} t{where} order by {order}"
         tables[asset_key] = stores.database.read(query, asked)
     return tables
@@ -33,7 +38,7 @@ def consented(stores: Stores, family: ModelFamily, subject: str | None = None) -
 
 def personal(stores: Stores, asset_key: str) -> bool:
     """Do the rows of this table rest on somebody?"""
-    return {"subject", "source"} <= set(_columns(stores, asset_key))
+    return {"subject", "source"} <= set(stores.database.columns(keys.table(asset_key)))
 
 
 def knows(stores: Stores, family: ModelFamily, subject: str) -> bool:
@@ -43,13 +48,3 @@ def knows(stores: Stores, family: ModelFamily, subject: str) -> bool:
         for k in family.inputs
         if personal(stores, k)
     )
-
-
-def _columns(stores: Stores, asset_key: str) -> list[str]:
-    return [c for (c,) in stores.database.rows(_COLUMNS, tuple(keys.table(asset_key).split(".")))]
-
-
-_COLUMNS = (
-    "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
-    " order by ordinal_position"
-)

@@ -215,6 +215,14 @@ class Database:
             connection.execute(f"drop table if exists {address}")
             connection.execute(f"alter table {address}__new rename to {name}")
 
+    def columns(self, address: str) -> list[str]:
+        """The names of a table's columns, in order; none where there is no such table."""
+        query = (
+            "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
+            " order by ordinal_position"
+        )
+        return [name for (name,) in self.rows(query, tuple(address.split(".")))]
+
     def content_version(self, address: str, columns: Sequence[str] = ()) -> str:
         """A hash of a table's content, whatever the order of its rows: the asset's data version.
 

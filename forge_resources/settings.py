@@ -23,6 +23,7 @@ from forge_core.errors import UsageError
 from forge_core.sources.options import DEFAULTS, Options
 
 FILE = "forge.yaml"
+BY_PATH = ("sst2", "tweeteval", "conll2003", "dialogsum")  # public sets that may not be copied
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
           "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
 
@@ -53,6 +54,15 @@ class Settings(BaseSettings):
     text_encoder: str = setting(
         "all-MiniLM-L6-v2",
         "Makes vectors of text: the one in the package, a local folder, or a name on the hub.",
+    )
+    models: dict[str, str] = setting(
+        {},
+        "Models of others that compete for a task of nlp: sentiment or entities, each a local folder, a name on the"
+        " hub, or spacy: and a pipeline's name.",
+    )
+    reference_sets: dict[str, Path] = setting(
+        {},
+        "Folders of public sets that do not ship, by name: sst2, tweeteval, conll2003, dialogsum.",
     )
     executor: Literal["local", "ray", "k8s"] = setting("local", "Where heavy steps run.")
     preset: Literal["quick", "full"] = setting("full", "How long models search and train.")
@@ -106,10 +116,24 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return Path(os.path.abspath(path.expanduser()))
 
-    @field_validator("reading", mode="before")
+    @field_validator("reading", "models", "reference_sets", mode="before")
     @classmethod
     def _from_json(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("models")
+    @classmethod
+    def _of_a_task(cls, named: dict[str, str]) -> dict[str, str]:
+        if set(named) - {"sentiment", "entities"}:
+            raise ValueError("models compete for sentiment and entities")
+        return named
+
+    @field_validator("reference_sets")
+    @classmethod
+    def _by_path(cls, named: dict[str, Path]) -> dict[str, Path]:
+        if set(named) - set(BY_PATH):
+            raise ValueError(f"sets that are read by path are {', '.join(BY_PATH)}")
+        return named
 
     @field_validator("model_cache_size")
     @classmethod
@@ -263,12 +287,16 @@ def mask(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(asdict(value)) if isinstance(value, Options) else str(value)
+    if isinstance(value, Options):
+        return json.dumps(asdict(value))
+    return json.dumps(value, default=str) if isinstance(value, dict) else str(value)
 
 
 def _same(raw: Any, value: Any) -> bool:
     if isinstance(value, Options):
         return value != DEFAULTS
+    if isinstance(value, dict):
+        return _text(json.loads(raw) if isinstance(raw, str) else raw) == _text(value)
     if isinstance(value, Path):
         return Path(os.path.abspath(Path(raw).expanduser())) == value
     return str(raw) == str(value) or _number(raw) == value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from forge_core import keys
+from forge_core.errors import UsageError
 from forge_models.families import family
 from forge_models.family import model_name
 from forge_resources import champions
@@ -30,9 +32,28 @@ def statements(settings: Settings, name: str, subject: str) -> dict[str, Any]:
     if not any(tables[k].num_rows for k in asked.inputs if personal(stores, k)):
         _refuse(stores, asked, token)
     models = {task: champions.loaded(asked, task, one) for task, one in serving.items()}
-    answer = asked.answer(models, tables)
+    return _told(stores, asked, serving, asked.answer(models, tables))
+
+
+def of_text(settings: Settings, name: str, text: str) -> dict[str, Any]:
+    """What the champions of family ``name`` say of a text that somebody typed; it is not kept.
+
+    UsageError FORGE-NO-TEXTS where the family reads none; Refused FORGE-NO-CHAMPION.
+    """
+    asked: AnsweringFamily = family(name)  # type: ignore[assignment]
+    if keys.CHUNKS not in asked.inputs:
+        raise UsageError("FORGE-NO-TEXTS", "This family reads no texts.", "", "Ask nlp, or name a --subject.")
+    stores = Stores(settings)
+    serving = in_service(stores, asked)
+    models = {task: champions.loaded(asked, task, one) for task, one in serving.items()}
+    return _told(stores, asked, serving, asked.answer(models, {}, text=text))
+
+
+def _told(
+    stores: Stores, asked: AnsweringFamily, serving: dict[str, Serving], answer: Answer
+) -> dict[str, Any]:
     return {
-        "family": name,
+        "family": asked.name,
         "models": {
             task: {"version": one.version, "candidate": one.tags.get("candidate")}
             for task, one in serving.items()

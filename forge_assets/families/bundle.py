@@ -16,6 +16,7 @@ from forge_assets.outcome import keys as as_keys
 from forge_core import keys
 from forge_models.family import Candidate, ModelFamily, Splits, Task, TrainingRun, model_name
 from forge_resources.family_tables import personal
+from forge_resources.settings import load_settings
 from forge_resources.stores import Stores
 
 VERSION = "3"
@@ -61,6 +62,16 @@ class Lane:
         """How the training rows are split."""
         return str(stores.database.value("select obj_description(to_regclass(%s))", (self.training_table,)))
 
+    def candidates(self, stores: Stores) -> Sequence[Candidate]:
+        """Who competes here: all but those that need a model which the settings do not name."""
+        named = ("", *stores.settings.models)
+        return [one for one in self.task.candidates if getattr(one, "needs", "") in named]
+
+    def incumbent(self, stores: Stores) -> Any:
+        """The model in service, None where there is none."""
+        found = stores.registry.champion(self.name)
+        return None if found is None else self.load(found[1])
+
     def splits(self, stores: Stores) -> Splits:
         """The training set as it was written, with the side tables that nobody is behind."""
         rows = stores.database.read(f"select * from {self.training_table} order by 1, 2")
@@ -102,19 +113,30 @@ class Bundle:
         """The lanes that have data enough: the others are in learning mode."""
         return [lane for lane in self.lanes if stores.database.exists(lane.training_table)]
 
+    @cached_property
+    def version(self) -> str:
+        """The version of the assets' code; of a family that uses models of others, theirs too."""
+        if not self.family.uses_models:
+            return VERSION
+        from forge_models.encoder import finding
+
+        settings = load_settings()
+        named = [finding.label(settings.text_encoder), *sorted(map(":".join, settings.models.items()))]
+        return f"{VERSION} {digest(named)}"
+
     def declared(self, stage: str, depends_on: list[str]) -> dict[str, Any]:
         """What the decorators of all six assets have in common."""
         return {
             "key": key(self.key(stage)),
             "deps": as_keys(depends_on),
             "group_name": self.family.name,
-            "code_version": VERSION,
+            "code_version": self.version,
             "tags": {"layer": "families"},
             "retry_policy": RETRIES,
         }
 
     def provenance(self, stores: Stores, stage: str, depends_on: list[str], run_id: str) -> Provenance:
-        return Provenance.now(stores, self.key(stage), VERSION, depends_on, run_id)
+        return Provenance.now(stores, self.key(stage), self.version, depends_on, run_id)
 
     def training_run(
         self,
@@ -142,5 +164,8 @@ class Bundle:
             precision=settings.training_precision,
             strategy=settings.training_strategy,
             processes=settings.training_processes,
+            text_encoder=settings.text_encoder,
+            models=settings.models,
+            incumbent=lambda: lane.incumbent(stores),
             **of_step,
         )

@@ -1,5 +1,6 @@
 """The model card (Mitchell et al. 2019), made from lineage and numbers alone: nobody writes it by hand."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from forge_assets.outcome import Provenance
@@ -43,9 +44,8 @@ def document(stores: Stores, bundle: "Bundle", provenance: Provenance) -> dict[s
     """The card as JSON."""
     import importlib.metadata
 
-    family, database = bundle.family, stores.database
+    family = bundle.family
     lanes = bundle.ready(stores)
-    trained = " union all ".join(f"select split, export from {lane.training_table}" for lane in lanes)
     return {
         "family": family.name,
         "serves": family.serves,
@@ -57,10 +57,8 @@ def document(stores: Stores, bundle: "Bundle", provenance: Provenance) -> dict[s
             "words": [list(row) for row in stores.consent.rows(family.purpose) if row[0] == "*"],
         },
         "data": {
-            "exports": [
-                partition
-                for (partition,) in database.rows(f"select distinct export from ({trained}) t order by 1")
-            ],
+            "exports": _named(stores, lanes, "export"),
+            "public": _named(stores, lanes, "set"),
             "versions": dict(sorted(stores.versions.current([*family.inputs]).items())),
         },
         "tasks": [_task(stores, bundle, lane) for lane in lanes],
@@ -73,6 +71,13 @@ def document(stores: Stores, bundle: "Bundle", provenance: Provenance) -> dict[s
         },
         "lineage": dict(sorted(provenance.inputs.items())),
     }
+
+
+def _named(stores: Stores, lanes: Sequence["Lane"], column: str) -> list[str]:
+    """The exports, or the public sets, that training rows are of."""
+    tables = [lane.training_table for lane in lanes if column in stores.database.columns(lane.training_table)]
+    query = " union ".join(f'select distinct "{column}" from {table}' for table in tables)
+    return sorted(name for (name,) in stores.database.rows(query)) if tables else []
 
 
 def _task(stores: Stores, bundle: "Bundle", lane: "Lane") -> dict[str, Any]:
@@ -111,6 +116,10 @@ def markdown(card: dict[str, Any]) -> str:
     listed = ", ".join(f"`{e}`" for e in exports[:5]) + (
         f" and {len(exports) - 5} more" if len(exports) > 5 else ""
     )
+    learned = "; ".join(
+        [f"exports {listed}"] * bool(exports)
+        + [f"public labelled text: {', '.join(card['data']['public'])}"] * bool(card["data"]["public"])
+    )
     lineage = "\n".join(f"| `{asset}` | `{version}` |" for asset, version in card["lineage"].items())
     title = (
         f"{tasks[0]['model']} v{tasks[0]['version']}: {tasks[0]['candidate']}"
@@ -126,7 +135,7 @@ def markdown(card: dict[str, Any]) -> str:
 
 {synthetic}**What it is for.** Purpose `{card["purpose"]}`: {card["serves"]}
 
-**What it learned from.** Population {card["population"]}; exports {listed}.
+**What it learned from.** Population {card["population"]}; {learned}.
 
 **Consent.** Version `{card["consent"]["version"]}`: {words or "given by single subjects"}.
 

@@ -48,7 +48,7 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
         lanes = bundle.ready(stores)
         curves: Curves = {}
         with Training(bundle, stores, context, "tuning", data_version) as training:
-            plan = [(ln, one, cfg) for ln in lanes for one, cfg in _tries(ln, stores.settings.preset)]
+            plan = [(ln, one, cfg) for ln in lanes for one, cfg in _tries(ln, stores)]
             rows = [row for lane in lanes for row in _search(context, stores, lane, plan, training, curves)]
             stores.database.write(bundle.table("tuning"), pa.Table.from_pylist(rows))
         training.done()
@@ -76,8 +76,9 @@ def tuning(bundle: Bundle) -> AssetsDefinition:
     return build
 
 
-def _tries(lane: Lane, preset: str) -> list[tuple[Candidate, Mapping[str, Any]]]:
-    return [(candidate, config) for candidate in lane.task.candidates for config in candidate.configs(preset)]
+def _tries(lane: Lane, stores: Stores) -> list[tuple[Candidate, Mapping[str, Any]]]:
+    preset = stores.settings.preset
+    return [(one, config) for one in lane.candidates(stores) for config in one.configs(preset)]
 
 
 def _search(
@@ -89,7 +90,7 @@ def _search(
     """
     task, splits = lane.task, lane.splits(stores)
     rows: list[dict] = []
-    for candidate, config in _tries(lane, stores.settings.preset):
+    for candidate, config in _tries(lane, stores):
         began = time.monotonic()
         plan.pop(0)
         run = training.run(lane, candidate, config, [later for _, later, _ in plan])
@@ -191,7 +192,7 @@ def model(bundle: Bundle) -> AssetsDefinition:
         metadata: dict[str, Any] = {}
         curves: Curves = {}
         with Training(bundle, stores, context, "model", generation) as training:
-            plan = [candidate for lane in lanes for candidate in lane.task.candidates]
+            plan = [candidate for lane in lanes for candidate in lane.candidates(stores)]
             for lane in lanes:
                 mine, reports = _fit(stores, lane, generation, plan, training, curves)
                 rows += mine
@@ -236,11 +237,12 @@ def _fit(
         )
     }
     sign = 1 if task.higher_is_better else -1
-    able = [candidate.name for candidate in task.candidates if not candidate.is_baseline]
+    candidates = lane.candidates(stores)
+    able = [candidate.name for candidate in candidates if not candidate.is_baseline]
     chosen = max(able, key=lambda name: sign * best[name][1])
     rows: list[dict] = []
     reports: dict[str, Any] = {}
-    for candidate in task.candidates:
+    for candidate in candidates:
         config, _ = best[candidate.name]
         began = time.monotonic()
         plan.pop(0)

@@ -32,6 +32,7 @@ class Anomaly:
 
     name = "anomaly"
     purpose = "protect"
+    uses_models = False
     serves = "warnings of logins, accesses and days that are unlike what is usual for a person."
     limits = (
         "It knows no attacks, only habits: what is new is rare, and not all that is rare is an attack. Nothing is said"

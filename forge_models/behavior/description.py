@@ -52,6 +52,7 @@ class Behavior:
 
     name = "behavior"
     purpose = "forecast"
+    uses_models = False
     serves = "what a person may do next, where, and how full the coming hours and days will be."
     limits = (
         "It knows a person's own habits: where they have never been it cannot foretell, only how likely something new"

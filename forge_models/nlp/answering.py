@@ -20,7 +20,7 @@ LATEST = 28  # days whose mood is held against what was before
 RESAMPLES = 500
 
 
-def answer(models: Mapping[str, Any], chunks: pa.Table, **asked: Any) -> Answer:
+def answer(models: Mapping[str, Any], chunks: pa.Table | None, **asked: Any) -> Answer:
     """``asked``: ``task`` for one of them alone; ``text`` for a text of one's own in place of the subject's."""
     task, text = asked.get("task"), asked.get("text")
     known = ("topics", "sentiment", "entities", "language", "summaries")
@@ -29,7 +29,7 @@ def answer(models: Mapping[str, Any], chunks: pa.Table, **asked: Any) -> Answer:
     chosen = {name: model for name, model in models.items() if task in (None, name)}
     if text is not None:
         return Answer(of_text(chosen, str(text)), "Said of the given text, which is not kept.")
-    if not chosen:
+    if not chosen or chunks is None:
         return Answer((), "Learning mode: there is no champion yet.")
     found = [one for one in read(chosen, chunks) if one.text]
     said: list[Said] = []

@@ -19,7 +19,10 @@ Fit = Callable[["pa.Table", Config, TrainingRun, str], Any]
 
 @dataclass
 class Way:
-    """One candidate: ``quick`` and ``full`` are its configurations, the default first; ``how`` fits training rows."""
+    """One candidate: ``quick`` and ``full`` are its configurations, the default first; ``how`` fits training rows.
+
+    ``sample`` in a configuration: no more training rows than that, drawn by the run's seed.
+    """
 
     name: str
     how: Fit
@@ -27,7 +30,7 @@ class Way:
     full: Sequence[Config]
     is_baseline: bool = False
     compute: Compute = "cpu"
-    encoder: str = DEFAULT
+    needs: str = ""  # the task whose model the settings must name
 
     def configs(self, preset: str) -> Sequence[Config]:
         return self.quick if preset == "quick" else self.full
@@ -37,7 +40,13 @@ class Way:
         order = [(name, "ascending") for name in ORDER if name in rows.schema.names]
         if order:  # of their own: the collation of a database is not the same everywhere
             rows = rows.sort_by(order)
-        return self.how(rows, config, run, self.encoder)
+        most = int(config.get("sample", 0))
+        if 0 < most < rows.num_rows:
+            import numpy as np
+
+            chosen = np.random.default_rng(run.seed).choice(rows.num_rows, most, replace=False)
+            rows = rows.take(np.sort(chosen))
+        return self.how(rows, config, run, run.text_encoder or DEFAULT)
 
 
 def _column(rows: pa.Table, name: str) -> list[Any]:
@@ -63,27 +72,28 @@ def _sentiment_tuned(rows: pa.Table, config: Config, run: TrainingRun, encoder: 
     return classifying.fit_tuned(_column(rows, "text"), _column(rows, "label"), config, run, encoder)
 
 
+def _sentiment_pipeline(rows: pa.Table, config: Config, run: TrainingRun, encoder: str) -> Any:
+    from forge_models.nlp import given
+
+    return given.fit_classifier(_column(rows, "text"), _column(rows, "label"), run)
+
+
 def _topics_words(rows: pa.Table, config: Config, run: TrainingRun, encoder: str) -> Any:
     from forge_models.nlp import topics
 
-    return topics.fit_words(_column(rows, "text"), config, run, _before(run))
+    return topics.fit_words(_column(rows, "text"), config, run, run.incumbent())
 
 
 def _topics_clusters(rows: pa.Table, config: Config, run: TrainingRun, encoder: str) -> Any:
     from forge_models.nlp import topics
 
-    return topics.fit_clusters(_column(rows, "text"), config, run, encoder, _before(run))
+    return topics.fit_clusters(_column(rows, "text"), config, run, encoder, run.incumbent())
 
 
 def _topics_network(rows: pa.Table, config: Config, run: TrainingRun, encoder: str) -> Any:
     from forge_models.nlp import topics_net
 
-    return topics_net.fit_network(_column(rows, "text"), config, run, encoder, _before(run))
-
-
-def _before(run: TrainingRun) -> Any:
-    """The champion in office, where the run knows it: topics that go on keep their ids."""
-    return getattr(run, "incumbent", None)
+    return topics_net.fit_network(_column(rows, "text"), config, run, encoder, run.incumbent())
 
 
 def _tagged(rows: pa.Table) -> list[tuple[list[str], list[str]]]:
@@ -106,6 +116,12 @@ def _entities_network(rows: pa.Table, config: Config, run: TrainingRun, encoder:
     from forge_models.nlp import tagging_fit
 
     return tagging_fit.fit_network(_tagged(rows), config, run, encoder)
+
+
+def _entities_pipeline(rows: pa.Table, config: Config, run: TrainingRun, encoder: str) -> Any:
+    from forge_models.nlp import given
+
+    return given.fit_tagger(_tagged(rows), run)
 
 
 def _languages(rows: pa.Table) -> list[tuple[str, str]]:
@@ -166,63 +182,51 @@ NET_RANKED: Config = {
 }
 
 
-def sentiment(encoder: str = DEFAULT) -> Sequence[Way]:
-    frozen: Config = {"strength": 1.0, "word_strength": 1.0, "layers": 3}
-    return (
-        Way(
-            "nb_svm", _sentiment_words, [{"strength": 3.0}], [{"strength": c} for c in (3.0, 1.0, 10.0)], True
-        ),
-        Way("frozen", _sentiment_frozen, [frozen], [frozen, {**frozen, "layers": 5}], encoder=encoder),
-        Way(
-            "tuned",
-            _sentiment_tuned,
-            [{**TUNED, "epochs": 1}],
-            [TUNED, {**TUNED, "lora": 16, "learning_rate": 5e-4}],
-            compute="gpu",
-            encoder=encoder,
-        ),
-    )
+FROZEN: Config = {"strength": 1.0, "word_strength": 1.0, "layers": 3}
+LINEAR: Config = {"ridge": 10.0, "layers": (2, 4, 6)}
+STEPS: Config = {"epochs": 20, "learning_rate": 0.05}
 
 
-def topics(encoder: str = DEFAULT) -> Sequence[Way]:
-    def sizes(base: Config) -> list[Config]:
-        return [base, {**base, "topics": 12}, {**base, "topics": 25}]
-
-    return (
-        Way("word_clusters", _topics_words, sizes(GROUPS)[:2], sizes(GROUPS), True),
-        Way("clusters", _topics_clusters, sizes(GROUPS)[:2], sizes(GROUPS), encoder=encoder),
-        Way(
-            "network",
-            _topics_network,
-            sizes(NET_GROUPS)[:2],
-            sizes(NET_GROUPS),
-            compute="gpu",
-            encoder=encoder,
-        ),
-    )
+def _sizes(base: Config) -> list[Config]:
+    return [base, {**base, "topics": 12}, {**base, "topics": 25}]
 
 
-def entities(encoder: str = DEFAULT) -> Sequence[Way]:
-    linear: Config = {"ridge": 10.0, "layers": (2, 4, 6)}
-    return (
-        Way("lexicon", _entities_lexicon, [{"smoothing": 1.0}], [{"smoothing": 1.0}], True),
-        Way("linear", _entities_linear, [linear], [linear], encoder=encoder),
-        Way("network", _entities_network, [NAMES], [NAMES, NAMES_TUNED], compute="gpu", encoder=encoder),
-    )
-
-
-def language(encoder: str = DEFAULT) -> Sequence[Way]:
-    steps: Config = {"epochs": 20, "learning_rate": 0.05}
-    return (
-        Way("script", _language_script, [{}], [{}], True),
-        Way("counts", _language_counts, [{}], [{}]),
-        Way("network", _language_network, [steps], [steps, {**steps, "epochs": 40}], compute="gpu"),
-    )
-
-
-def summaries(encoder: str = DEFAULT) -> Sequence[Way]:
-    return (
-        Way("lead", _summaries_lead, [{"sentences": 3}], [{"sentences": 3}], True),
-        Way("ranked", _summaries_ranked, [RANKED], [RANKED, {**RANKED, "repetition": 0.0}], encoder=encoder),
-        Way("network", _summaries_network, [NET_RANKED], [NET_RANKED], compute="gpu", encoder=encoder),
-    )
+SENTIMENT = (
+    Way("nb_svm", _sentiment_words, [{"strength": 3.0}], [{"strength": c} for c in (3.0, 1.0, 10.0)], True),
+    Way("frozen", _sentiment_frozen, [{**FROZEN, "sample": 4000}], [FROZEN, {**FROZEN, "layers": 5}]),
+    Way(
+        "tuned",
+        _sentiment_tuned,
+        [{**TUNED, "epochs": 1, "sample": 1000}],
+        [TUNED, {**TUNED, "lora": 16, "learning_rate": 5e-4}],
+        compute="gpu",
+    ),
+    Way("pipeline", _sentiment_pipeline, [{}], [{}], needs="sentiment"),
+)
+TOPICS = (
+    Way("word_clusters", _topics_words, [GROUPS], _sizes(GROUPS), True),
+    Way("clusters", _topics_clusters, [GROUPS], _sizes(GROUPS)),
+    Way("network", _topics_network, [NET_GROUPS], _sizes(NET_GROUPS), compute="gpu"),
+)
+ENTITIES = (
+    Way("lexicon", _entities_lexicon, [{"smoothing": 1.0}], [{"smoothing": 1.0}], True),
+    Way("linear", _entities_linear, [{**LINEAR, "sample": 1500}], [LINEAR]),
+    Way(
+        "network",
+        _entities_network,
+        [{**NAMES, "epochs": 3, "sample": 1000}],
+        [NAMES, NAMES_TUNED],
+        compute="gpu",
+    ),
+    Way("pipeline", _entities_pipeline, [{}], [{}], needs="entities"),
+)
+LANGUAGE = (
+    Way("script", _language_script, [{}], [{}], True),
+    Way("counts", _language_counts, [{}], [{}]),
+    Way("network", _language_network, [STEPS], [STEPS, {**STEPS, "epochs": 40}], compute="gpu"),
+)
+SUMMARIES = (
+    Way("lead", _summaries_lead, [{"sentences": 3}], [{"sentences": 3}], True),
+    Way("ranked", _summaries_ranked, [RANKED], [RANKED, {**RANKED, "repetition": 0.0}]),
+    Way("network", _summaries_network, [NET_RANKED], [NET_RANKED], compute="gpu"),
+)

@@ -127,7 +127,7 @@ class TunedClassifier(Classifier):
 
 def fit_words(texts: Sequence[str], labels: Sequence[str], config: Mapping[str, Any]) -> WordClassifier:
     """``config``: ``strength`` (the inverse of the penalty)."""
-    classes, codes, prior = _coded(labels)
+    classes, codes, prior = coded(labels)
     vocabulary, weights, bias = _words(texts, codes, len(classes), float(config["strength"]))
     report = {"fit": [{"texts": len(texts), "terms": len(vocabulary.terms), "classes": len(classes)}]}
     return WordClassifier(classes, prior, config, report, vocabulary=vocabulary, weights=weights, bias=bias)
@@ -142,7 +142,7 @@ def fit_frozen(
     pooled: np.ndarray | None = None,
 ) -> FrozenClassifier:
     """``config``: ``strength``, ``word_strength``, ``layers`` (how many, from the last). ``pooled``: where known."""
-    classes, codes, prior = _coded(labels)
+    classes, codes, prior = coded(labels)
     known = frozen(encoder)
     layers = layers_of(known, int(config["layers"]))
     if pooled is None:
@@ -174,7 +174,7 @@ def fit_tuned(
     """``config`` as ``finetuning.tune`` reads it."""
     from forge_models.nlp.finetuning import tune
 
-    classes, codes, prior = _coded(labels)
+    classes, codes, prior = coded(labels)
     tuned = tune(encoder, texts, codes, len(classes), config, run)
     return TunedClassifier(
         classes, prior, config, tuned.report, tuned.history, encoder=encoder, identity=described(encoder).identity,
@@ -183,7 +183,7 @@ def fit_tuned(
 
 
 def fit_majority(labels: Sequence[str]) -> MajorityClassifier:
-    classes, _, prior = _coded(labels)
+    classes, _, prior = coded(labels)
     return MajorityClassifier(classes, prior, {})
 
 
@@ -240,7 +240,7 @@ def _words(
     return vocabulary, weights, bias
 
 
-def _coded(labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Classes in order, the code of each label, and the shares; refuses what no boundary can be drawn through."""
     classes, codes, counts = np.unique(np.asarray(labels, object), return_inverse=True, return_counts=True)
     enough = len(classes) >= 2 and len(labels) >= LEAST and counts.min() >= LEAST_OF_A_CLASS

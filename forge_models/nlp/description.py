@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forge_core import keys
-from forge_models.encoder import DEFAULT
 from forge_models.family import Evaluation, Part, Splits, Task
 from forge_models.nlp import candidates
+from forge_models.nlp.reference import SETS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from forge_models.pictures import Picture
 
 INSIGHTS = {
-    "insights/topics": "What each subject's texts are about, by source and week, named by their own words.",
-    "insights/sentiment": "How each subject's texts sound, by source and week, with counts.",
-    "insights/entities": "How often names of each type stand in each subject's texts, by source and week; no name.",
-    "insights/summaries": "The sentences that tell most of each conversation, letter and document, as they stand.",
+    keys.TOPICS: "What each subject's texts are about, by source and week, named by their own words.",
+    keys.SENTIMENT: "How each subject's texts sound, by source and week, with counts.",
+    keys.ENTITIES: "How often names of each type stand in each subject's texts, by source and week; no name.",
+    keys.SUMMARIES: "The sentences that tell most of each conversation, letter and document, as they stand.",
 }
 # Two weeks, so that there is a before and an after; a few hundred texts, so that ten topics have some each.
 TEXTS = {"texts": 200, "days": 14}
@@ -36,11 +36,12 @@ TITLED = {"texts": 60}
 
 
 class Nlp:
-    """The family. ``folders``: where public sets lie that do not ship, by name; ``encoder``: as in the settings."""
+    """The family."""
 
     name = "nlp"
     purpose = "understand"
-    inputs: Sequence[str] = (keys.CHUNKS,)
+    uses_models = True
+    inputs: Sequence[str] = (keys.CHUNKS, *(keys.reference(name) for name in SETS))
     serves = "what a person's own mail, chats and documents are about, how they sound, and their gist."
     limits = (
         "Sentiment and names are learned from English reviews and messages: in other languages and registers they are"
@@ -49,20 +50,18 @@ class Nlp:
     )
     insights: Mapping[str, str] = INSIGHTS
 
-    def __init__(self, encoder: str = DEFAULT, folders: Mapping[str, str | Path] | None = None) -> None:
-        self.encoder, self.folders = encoder, dict(folders or {})
-        self.tasks: Sequence[Task] = (
-            Task("topics", "word_gain", True, TEXTS, candidates.topics(encoder)),
-            Task("sentiment", "accuracy", True, LABELLED, candidates.sentiment(encoder)),
-            Task("entities", "f1", True, LABELLED, candidates.entities(encoder)),
-            Task("language", "accuracy", True, LABELLED, candidates.language(encoder)),
-            Task("summaries", "rouge", True, TITLED, candidates.summaries(encoder)),
-        )
+    tasks: Sequence[Task] = (
+        Task("topics", "word_gain", True, TEXTS, candidates.TOPICS),
+        Task("sentiment", "accuracy", True, LABELLED, candidates.SENTIMENT),
+        Task("entities", "f1", True, LABELLED, candidates.ENTITIES),
+        Task("language", "accuracy", True, LABELLED, candidates.LANGUAGE),
+        Task("summaries", "rouge", True, TITLED, candidates.SUMMARIES),
+    )
 
     def split(self, task: Task, tables: Mapping[str, pa.Table]) -> Splits:
         from forge_models.nlp import splitting
 
-        return splitting.split(task.name, tables, self.folders)
+        return splitting.split(task.name, tables)
 
     def size(self, task: Task, splits: Splits) -> Mapping[str, int]:
         from forge_models.nlp import splitting
@@ -92,7 +91,7 @@ class Nlp:
     def answer(self, models: Mapping[str, Any], tables: Mapping[str, pa.Table], **asked: Any) -> Answer:
         from forge_models.nlp import answering
 
-        return answering.answer(models, tables[keys.CHUNKS], **asked)
+        return answering.answer(models, tables.get(keys.CHUNKS), **asked)
 
     def save(self, task: Task, model: Any, folder: Path) -> None:
         from forge_models.nlp import storing

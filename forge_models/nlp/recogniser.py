@@ -1,7 +1,7 @@
 """The name recogniser by itself: a NER that Forge trains on public text alone, for whoever needs names before nlp does.
 
 ``reference/name_recogniser`` is made of ``train``; ``clean`` may use ``find`` without any personal row having been
-learned from. It is the ``entities`` task of the family, on the set that ships.
+learned from.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forge_models.encoder import DEFAULT
-from forge_models.family import TrainingRun
+from forge_models.family import Candidate, Splits, TrainingRun
 from forge_models.nlp import texts
 
 if TYPE_CHECKING:
@@ -28,14 +27,17 @@ class Name:
     kind: str
 
 
-def train(run: TrainingRun, candidate: str = "network", encoder: str = DEFAULT) -> Tagger:
-    """The tagger called ``candidate`` (lexicon, linear, network) on the train and validation parts of WNUT 2017."""
-    from forge_models.nlp.description import Nlp
+def chosen(run: TrainingRun) -> Candidate:
+    """Who is asked: the network, or at the preset quick the closed form."""
+    from forge_models.nlp.candidates import ENTITIES
 
-    family = Nlp(encoder)
-    task = next(one for one in family.tasks if one.name == "entities")
-    way = next(one for one in task.candidates if one.name == candidate)
-    tagger: Tagger = way.fit(family.split(task, {}).refit(), way.configs(run.preset)[0], run)
+    name = "linear" if run.preset == "quick" else "network"
+    return next(one for one in ENTITIES if one.name == name)
+
+
+def train(run: TrainingRun, splits: Splits, way: Candidate) -> Tagger:
+    """A tagger that learned from the train and validation parts of public ``splits`` (see ``splitting.split``)."""
+    tagger: Tagger = way.fit(splits.refit(), way.configs(run.preset)[0], run)
     return tagger
 
 
@@ -49,6 +51,11 @@ def find(tagger: Tagger, whole: Sequence[str]) -> list[list[Name]]:
         [Name(own[start][0], own[end - 1][1], kind) for start, end, kind in spans(tags)]
         for own, tags in zip(places, said, strict=True)
     ]
+
+
+def folder(home: Path) -> Path:
+    """Where the one in use lies."""
+    return home / "models" / "reference" / "name_recogniser"
 
 
 def save(tagger: Tagger, folder: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,15 +26,14 @@ LETTERS = 40  # below that many, two texts may be alike by chance: "ok", "thank 
 MOST_TEXT = 20_000  # characters of a thread that a summary is made of
 
 
-def split(task: str, tables: Mapping[str, pa.Table], folders: Mapping[str, str | Path]) -> Splits:
-    """The splits of a task; a table under ``reference/<kind>`` takes the place of the sets at hand."""
+def split(task: str, tables: Mapping[str, pa.Table]) -> Splits:
+    """The splits of a task; public rows are those of the tables ``reference/<set>``."""
     import pyarrow as pa
 
-    given = tables.get(f"reference/{task}")
     if task == "topics":
         return _by_time(topic_rows(tables[keys.CHUNKS]), "texts by time")
     if task == "summaries":
-        public = given if given is not None else reference.reference_sets(task, folders)
+        public = reference.joined(task, tables)
         if public.num_rows:
             return Splits(_parted(public), {}, "published parts")
         return _by_time(titled(tables[keys.CHUNKS]), "titles by time")
@@ -43,12 +41,7 @@ def split(task: str, tables: Mapping[str, pa.Table], folders: Mapping[str, str |
         from forge_models.nlp.language import phrases
 
         return Splits(pa.Table.from_pylist(phrases()), {}, "other phrases than those learned from")
-    public = given if given is not None else reference.reference_sets(task, folders)
-    return Splits(
-        _parted(public),
-        {},
-        "published parts, else by hash",
-    )
+    return Splits(_parted(reference.joined(task, tables)), {}, "published parts, else by hash")
 
 
 def size(task: str, splits: Splits) -> dict[str, int]:

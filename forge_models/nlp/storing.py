@@ -39,6 +39,7 @@ class Kind:
 
 _CLASSES = {"prior": (F8, "classes")}
 _ENCODER = ("encoder", "identity")
+_GIVEN = ("model", "digest")
 _TAGS = {"start": (F8, "tags"), "transitions": (F8, "tags", "tags")}
 _TOPICS = {"centroids": (F4, "topics", "space"), "counts": (F4, "topics", "places"), "sizes": (I8, "topics")}
 _REDUCED = {"mean": (F4, "dims"), "components": (F4, "reduced", "dims")}
@@ -62,6 +63,10 @@ KINDS: Mapping[str, Mapping[str, Kind]] = {
             "classifying", "TunedClassifier",
             {**_CLASSES, "mix": (F4, "layers"), "head": (F4, "classes", "dims"), "bias": (F4, "classes")},
             {"classes": "classes"}, _ENCODER, ("tensors",),
+        ),
+        "pipeline": Kind(
+            "given", "GivenClassifier", {**_CLASSES, "table": (F8, "labels", "classes")},
+            {"classes": "classes", "said": "labels"}, _GIVEN,
         ),
     },
     "topics": {
@@ -89,6 +94,9 @@ KINDS: Mapping[str, Mapping[str, Kind]] = {
         ),
         "network": Kind(
             "tagging_fit", "NetTagger", _TAGS, {"labels": "tags"}, (*_ENCODER, "layers"), ("arrays", "tensors")
+        ),
+        "pipeline": Kind(
+            "given", "GivenTagger", _TAGS, {"labels": "tags", "said": "labels", "meant": "labels"}, _GIVEN
         ),
     },
     "language": {
@@ -200,6 +208,9 @@ def _bounds(
         require(bool(fields["labels"]) and fields["labels"][0] == "O", "Its labels are no tags.")
         bold = config.get("boldness", 0.0)
         require(type(bold) in (int, float) and abs(bold) <= 100, "Its boldness is out of bounds.")
+    if task == "entities" and kind == "pipeline":
+        types = {label[2:] for label in fields["labels"]}
+        require(set(fields["meant"]) <= types, "Its table of labels names other types.")
     if task == "entities" and kind == "linear":
         require(sizes["inputs"] == len(layers) * dims + 35, "Its weights are of other features.")
     if task == "entities" and kind == "network":

@@ -106,7 +106,7 @@ def fit_lexicon(
     rows: Sequence[tuple[Sequence[str], Sequence[str]]], config: Mapping[str, Any]
 ) -> LexiconTagger:
     """``rows`` are (words, tags). ``config``: ``smoothing``, added to every count."""
-    labels, coded, start, transitions = _prepared(rows)
+    labels, coded, start, transitions = prepared(rows)
     n, add = len(labels), float(config["smoothing"])
     by_word: dict[str, np.ndarray] = {}
     by_shape, total = np.zeros((HASHES[3], n)), np.full(n, add)
@@ -140,7 +140,7 @@ def fit_linear(
     encoder: str = DEFAULT,
 ) -> LinearTagger:
     """``config``: ``ridge``, ``layers`` (places of the encoder's). The scale is chosen on held-back sentences."""
-    labels, coded, start, transitions = _prepared(rows)
+    labels, coded, start, transitions = prepared(rows)
     known = frozen(encoder)
     layers = tuple(sorted({min(int(layer), known.layers) for layer in config["layers"]}))
     vectors = dict(known.words([words for words, _ in rows], layers, check=stopper(run)))
@@ -230,7 +230,7 @@ def _best_scale(
     return best[1], best[2]
 
 
-def _prepared(
+def prepared(
     rows: Sequence[tuple[Sequence[str], Sequence[str]]],
 ) -> tuple[tuple[str, ...], list[np.ndarray], np.ndarray, np.ndarray]:
     """Labels, the codes of each sentence, and the counted start and transitions; refuses too little."""

@@ -17,7 +17,7 @@ from forge_models.family import TrainingRun
 from forge_models.nlp import spans
 from forge_models.nlp.classifying import require_encoder, stopper
 from forge_models.nlp.encoding import Check, LayeredEncoder, described, frozen
-from forge_models.nlp.tagging import Tagger, _prepared, no_words
+from forge_models.nlp.tagging import Tagger, no_words, prepared
 
 BATCH = 16
 HELD = 0.08  # share of the sentences that training does not see
@@ -95,7 +95,7 @@ def fit_network(
     from forge_models.nlp import tagging_net
     from forge_models.trainer import TrainerConfig, train
 
-    labels, coded, _, _ = _prepared(rows)
+    labels, coded, _, _ = prepared(rows)
     tuned = bool(config["tune_encoder"])
     known = frozen(encoder)
     layers = tuple(sorted({min(int(layer), known.layers) for layer in config["layers"]}))

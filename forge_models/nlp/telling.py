@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from forge_core import keys
 from forge_models.nlp import summaries as summing
 from forge_models.nlp.naming import names
 from forge_models.nlp.reading import Read, read
@@ -24,19 +25,19 @@ STAMP = pa.timestamp("us", tz="UTC")
 OWNER = [("subject", pa.string()), ("source", pa.string())]
 WEEKLY = [*OWNER, ("week", STAMP), ("export", pa.string())]
 SCHEMAS = {
-    "insights/topics": pa.schema([
+    keys.TOPICS: pa.schema([
         *OWNER, ("week", STAMP), ("topic", pa.int64()), ("export", pa.string()), ("name", pa.string()),
         ("words", pa.list_(pa.string())), ("texts", pa.int64()), ("share", pa.float64()), ("nearness", pa.float64()),
     ]),
-    "insights/sentiment": pa.schema([
+    keys.SENTIMENT: pa.schema([
         *WEEKLY, ("texts", pa.int64()), ("score", pa.float64()), ("positive", pa.int64()), ("neutral", pa.int64()),
         ("negative", pa.int64()),
     ]),
-    "insights/entities": pa.schema([
+    keys.ENTITIES: pa.schema([
         *OWNER, ("week", STAMP), ("type", pa.string()), ("export", pa.string()), ("names", pa.int64()),
         ("texts", pa.int64()),
     ]),
-    "insights/summaries": pa.schema([
+    keys.SUMMARIES: pa.schema([
         *OWNER, ("thread", pa.string()), ("time", STAMP), ("export", pa.string()), ("sentences", pa.list_(pa.string())),
         ("of", pa.int64()), ("language", pa.string()),
     ]),
@@ -53,10 +54,10 @@ def tell(
     found = read(models, chunks.take(pa.array(order, pa.int64())), progress)
     timed = [one for one in found if one.week is not None and one.text]
     rows: dict[str, list[dict[str, Any]]] = {
-        "insights/topics": topics(timed) if "topics" in models else [],
-        "insights/sentiment": sentiment(timed, models["sentiment"].classes) if "sentiment" in models else [],
-        "insights/entities": entities(timed) if "entities" in models else [],
-        "insights/summaries": summaries(models["summaries"], found) if "summaries" in models else [],
+        keys.TOPICS: topics(timed) if "topics" in models else [],
+        keys.SENTIMENT: sentiment(timed, models["sentiment"].classes) if "sentiment" in models else [],
+        keys.ENTITIES: entities(timed) if "entities" in models else [],
+        keys.SUMMARIES: summaries(models["summaries"], found) if "summaries" in models else [],
     }
     return {key: pa.Table.from_pylist(rows[key], schema=schema) for key, schema in SCHEMAS.items()}
 

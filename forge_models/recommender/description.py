@@ -34,6 +34,7 @@ class Recommender:
 
     name = "recommender"
     purpose = "recommend"
+    uses_models = False
     serves = "suggestions to the people whose data it learned from."
     limits = (
         "It recommends what the cohort knows, each item ranked among all unseen ones: an item nobody watched appears"

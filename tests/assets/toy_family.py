@@ -40,6 +40,7 @@ class Toy:
 
     name = "toy"
     purpose = "recommend"
+    uses_models = False
     serves = "numbers."
     limits = "It knows nothing."
     inputs = (keys.INTERACTIONS, keys.ITEMS)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forge_core import keys
 from forge_core.errors import ForgeError, UsageError
 
 if TYPE_CHECKING:
@@ -89,15 +90,23 @@ def schema(kind: str) -> pa.Schema:
     return pa.schema([("set", text), ("number", pa.int64()), ("split", text), *own])
 
 
-def reference_sets(kind: str, folders: Mapping[str, Path | str] | None = None) -> pa.Table:
-    """All sets of a kind that are at hand, one below the other: those that ship, and those with a folder."""
+def joined(kind: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+    """All sets of a kind that have rows, one below the other; ``tables`` by asset key (``keys.reference``).
+
+    Of two sets that share sentences only one takes part.
+    """
     import pyarrow as pa
 
-    folders = folders or {}
-    chosen = [one for one in SETS.values() if one.kind == kind and (one.ships or one.name in folders)]
-    out = {one.instead_of for one in chosen}
-    found = [reference_set(one.name, folders.get(one.name)) for one in chosen if one.name not in out]
-    return pa.concat_tables(found) if found else schema(kind).empty_table()
+    there = {one.name: tables.get(keys.reference(one.name)) for one in SETS.values() if one.kind == kind}
+    found = {name: table for name, table in there.items() if table is not None and table.num_rows}
+    out = {SETS[name].instead_of for name in found}
+    rows = [table.select(schema(kind).names) for name, table in found.items() if name not in out]
+    return pa.concat_tables(rows) if rows else schema(kind).empty_table()
+
+
+def shipped() -> dict[str, pa.Table]:
+    """The sets that lie in this folder, by asset key."""
+    return {keys.reference(one.name): reference_set(one.name) for one in SETS.values() if one.ships}
 
 
 def _packed(path: Path) -> Iterator[list[str]]:

@@ -47,8 +47,8 @@ PLACES = ("Paris", "Lima", "Oslo", "Cairo", "Quito", "Tokyo")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def run(folder: Path, seed: int = 0) -> TrainingRun:
-    return TrainingRun(folder, seed=seed)
+def run(folder: Path, seed: int = 0, encoder: str = "") -> TrainingRun:
+    return TrainingRun(folder, seed=seed, text_encoder=encoder)
 
 
 def opinions(n: int = 120, seed: int = 0) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from forge_models.nlp.spans import spans
 
 
 def test_the_sets_that_ship_are_whole() -> None:
-    sentiment = reference.reference_sets("sentiment")
+    sentiment = reference.joined("sentiment", reference.shipped())
     assert sentiment.num_rows == 3_000 + 10_662
     assert set(sentiment["label"].to_pylist()) == {"positive", "negative"}
     names = reference.reference_set("wnut17")
@@ -34,7 +34,8 @@ def test_they_are_small_and_their_licences_are_told() -> None:
 def test_a_set_by_path_takes_the_place_of_the_one_it_overlaps(tmp_path: Path) -> None:
     for part in ("train", "dev", "test"):
         (tmp_path / f"{part}.tsv").write_text("a fine film\t1\na poor film\t0\n")
-    found = reference.reference_sets("sentiment", {"sst2": tmp_path})
+    given = {"reference/sst2": reference.reference_set("sst2", tmp_path)}
+    found = reference.joined("sentiment", reference.shipped() | given)
     assert set(found["set"].to_pylist()) == {"uci_sentences", "sst2"}
 
 

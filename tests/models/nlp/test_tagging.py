@@ -152,9 +152,11 @@ def test_the_recogniser_says_where_names_stand(tmp_path: Path, encoder: str) -> 
 
 
 def test_the_recogniser_learns_from_what_ships(tmp_path: Path) -> None:
-    from forge_models.nlp import recogniser
+    from forge_models.nlp import recogniser, reference, splitting
+    from forge_models.nlp.candidates import ENTITIES
 
-    tagger = recogniser.train(run(tmp_path), "lexicon")
+    splits = splitting.split("entities", reference.shipped())
+    tagger = recogniser.train(run(tmp_path), splits, ENTITIES[0])
     assert {label[2:] for label in tagger.labels if label != "O"} == {
         "corporation", "creative-work", "group", "location", "person", "product",
     }  # fmt: skip
