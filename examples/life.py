@@ -1,8 +1,9 @@
 """What else a person of the example cohort has: mail, calendar, places, chats, notes, apps, logins.
 
-Small beside the histories, and each kind is there. Planted to be found again, and told in ``truth.json``: home
-and work with weekdays at work, a circle of contacts, a weekly appointment, and, for every tenth person, one
-login from another country. Randomness has seeds of its own, so that histories are the same without all this.
+Small beside the histories, and each kind is there. Planted to be found again, and told in ``truth.json``: home and
+work with weekdays at work, a circle of contacts, a weekly appointment, for every third person a mood that turns in the
+middle of the chats, and, for every tenth, one login from another country. Randomness has seeds of its own, so that
+histories are the same without all this.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ APPS = ("Synthetic Maps", "Synthetic Notes", "Synthetic Chess", "Synthetic Radio
         "Synthetic Camera", "Synthetic Bank", "Synthetic Runner")  # fmt: skip
 AGENT = "App : SYNTHETIC_APP. App Version : 1.2.3. Os : ANDROID_OS."
 ODD_EVERY = 10  # every so many-th person has one odd login
+MOOD_EVERY = 3  # of every so many-th person the mood turns
+GLAD = ("what a lovely day, I enjoyed it so much", "this made me really happy", "great fun, thank you all",
+        "wonderful, the best one yet", "I love how well it went")  # fmt: skip
+GLUM = ("what a terrible day, I hated all of it", "this was awful and boring", "so disappointing, and I am angry",
+        "the worst one yet, a waste of time", "I am sad about how badly it went")  # fmt: skip
 APPOINTMENTS = 26  # of the weekly one
 Rows = list[tuple[int, str]]  # (milliseconds since 1970, the record as text), oldest first
 
@@ -46,6 +52,7 @@ class Life:
     device: str = ""
     circle: list[str] = field(default_factory=list)
     odd_login: str | None = None
+    mood_turn: dict[str, str] | None = None
 
 
 def make_life(seed: int, person: Person, history: Sequence[Watch], years: float) -> Life:
@@ -119,7 +126,7 @@ def told(life: Life) -> dict[str, object]:
         "security": len(life.accesses) + 1,
         "preference": len(life.subscriptions),
     }
-    return {"kinds": kinds, "circle": life.circle, "odd_login": life.odd_login}
+    return {"kinds": kinds, "circle": life.circle, "odd_login": life.odd_login, "mood_turn": life.mood_turn}
 
 
 Times = Callable[[int], np.ndarray]
@@ -219,11 +226,26 @@ def _chat(
     life: Life, rng: np.random.Generator, person: Person, times: Times, history: Sequence[Watch]
 ) -> None:
     ms = times(40)
+    glad = _moods(life, rng.spawn(1)[0], person, ms)
     for number, (time, text) in enumerate(zip(ms.tolist(), clocks.long_american(ms), strict=True)):
         who = (person.email, *life.circle)[int(rng.integers(1 + len(life.circle)))]
-        said, topic = f"Synthetic words about {_topic(rng, person)} ({number})", f"t{number // 3}"
+        felt = (GLAD if glad[number] else GLUM)[number % len(GLAD)]
+        said = f"Synthetic words about {_topic(rng, person)} ({number}): {felt}"
+        topic = f"t{number // 3}"
         id_ = f"SYN{person.number:03d}/{topic}/m{number}"
         life.chat.append((time, layouts.chat_message(who.partition("@")[0], who, text, said, topic, id_)))
+
+
+def _moods(life: Life, rng: np.random.Generator, person: Person, ms: np.ndarray) -> np.ndarray:
+    """Whether each message is glad: half of them, or four of five on one side of the turn and one on the other."""
+    share = np.full(len(ms), 0.5)
+    if person.number % MOOD_EVERY == 0 and len(ms) > 1:
+        turn, worse = len(ms) // 2, person.number % 2 == 0
+        share = np.where((np.arange(len(ms)) < turn) == worse, 0.8, 0.2)
+        way = "worse" if worse else "better"
+        life.mood_turn = {"time": clocks.iso(ms[turn : turn + 1])[0], "way": way}
+    glad: np.ndarray = rng.random(len(ms)) < share
+    return glad
 
 
 def _writings(

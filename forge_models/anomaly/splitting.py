@@ -17,6 +17,8 @@ from forge_models.family import Splits
 
 TRAIN_SHARE, VALIDATION_SHARE = 4 / 6, 1 / 6
 PARTS = np.array(["train", "validation", "test"])
+# of a device: when it was seen last before the export was made; the export did that, not its owner
+STANDING = ":device-last-seen"
 KIND = pa.timestamp("us", tz="UTC")
 # what a model reads; the first two order the rows
 COLUMNS = {
@@ -34,7 +36,7 @@ COLUMNS = {
 
 
 def rows(task: str, table: pa.Table) -> pa.Table:
-    """The columns that are read, plain; rows without subject or time are left out."""
+    """The columns that are read, plain; without rows of no subject or time, and those that tell of a state alone."""
     if "day" in table.column_names and "time" not in table.column_names:
         table = table.rename_columns(["time" if name == "day" else name for name in table.column_names])
     if "event_id" in table.column_names:
@@ -42,7 +44,11 @@ def rows(task: str, table: pa.Table) -> pa.Table:
         table = table.set_column(place, "event_id", texts(table["event_id"]))
     table = table.select([name for name in COLUMNS[task]])
     table = table.set_column(0, "time", table["time"].cast(KIND))
-    return table.filter(pc.and_(table["subject"].is_valid(), table["time"].is_valid()))
+    kept = pc.and_(table["subject"].is_valid(), table["time"].is_valid())
+    if "item" in table.column_names:
+        standing = pc.fill_null(pc.ends_with(table["item"].cast(pa.string()), STANDING), False)
+        kept = pc.and_(kept, pc.invert(standing))
+    return table.filter(kept)
 
 
 def texts(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:

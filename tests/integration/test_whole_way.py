@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pytest
 from examples.generator import generate
 from forge_resources.settings import load_settings
 from forge_resources.stack.processes import running
+from forge_resources.stores import Stores
 from tests.conftest import SERVERS
 
 # servers, thirty exports and ten candidates: some three minutes on an idle machine
@@ -122,6 +124,76 @@ def test_no_blocking_check_failed(whole_way: Home) -> None:
     assert not failed & {"structure", "leakage"}
 
 
+@pytest.fixture(scope="session")
+def stores(whole_way: Home) -> Stores:
+    """The home's tables, as a step of Dagster sees them."""
+    code, environment = whole_way.forge("env")
+    assert code == 0
+    return Stores(
+        load_settings(home=whole_way.environment["FORGE_HOME"], postgres_url=environment["POSTGRES_URL"])
+    )
+
+
+def planted(home: Home, what: str) -> dict[str, Any]:
+    """What the generator planted into some people, by their address."""
+    truth = json.loads((home.exports / "truth.json").read_text())
+    return {person["email"]: person[what] for person in truth["people"] if person[what]}
+
+
+def test_planted_logins_are_told_as_alerts(whole_way: Home, stores: Stores) -> None:
+    """Those of the later half, when there are habits to differ from; each with its reason in words."""
+    middle = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(days=365 * YEARS / 2)
+    odd = {who: datetime.fromisoformat(time) for who, time in planted(whole_way, "odd_login").items()}
+    late = {who: time for who, time in odd.items() if time > middle}
+    assert late
+    told = {
+        (subject, time): reasons
+        for subject, time, reasons in stores.database.rows(
+            "select subject, date_trunc('second', time), reasons from insights.alerts where task = 'account'"
+        )
+    }
+    found = [told.get((stores.vault.token(who), time)) for who, time in late.items()]
+    assert all(reasons and any("country" in reason for reason in reasons) for reasons in found)
+    weeks = PEOPLE * 52 * YEARS
+    assert len(told) - len(odd) <= weeks  # one false alert a week and person at most
+
+
+def test_planted_turns_of_mood_are_seen(whole_way: Home, stores: Stores) -> None:
+    """The weeks of the chat before the turn and those after it, of every person whose mood turns."""
+    seen = []
+    for who, turn in planted(whole_way, "mood_turn").items():
+        rows = stores.database.rows(
+            "select week >= %s, sum(score * texts) / sum(texts) from insights.sentiment"
+            " where subject = %s and source = 'google_chat' group by 1",
+            (datetime.fromisoformat(turn["time"]), stores.vault.token(who)),
+        )
+        means = dict(rows)
+        seen.append((means[True] < means[False]) == (turn["way"] == "worse"))
+    assert len(seen) >= 5
+    assert all(seen)
+
+
+def test_a_text_of_ones_own_is_read_and_not_kept(whole_way: Home, stores: Stores) -> None:
+    code, answer = whole_way.forge("predict", "nlp", "--text", "It was a wonderful evening, I loved it.")
+
+    assert code == 0
+    said = {one["task"]: one for one in answer["statements"]}
+    assert said["sentiment"]["value"] > 0
+    assert said["language"]["what"].endswith("en.")
+
+
+@pytest.mark.parametrize("family", ["nlp", "behavior", "anomaly"])
+def test_every_family_answers_with_its_sources(whole_way: Home, family: str) -> None:
+    who = next(iter(planted(whole_way, "odd_login")))
+
+    code, answer = whole_way.forge("predict", family, "--subject", who)
+
+    assert code == 0
+    assert answer["statements"]
+    assert any(one["sources"] and one["events"] for one in answer["statements"])
+    assert answer["models"]
+
+
 def test_a_prediction_names_its_reasons_and_its_model(whole_way: Home) -> None:
     truth = json.loads((whole_way.exports / "truth.json").read_text())
 
@@ -182,3 +254,15 @@ def test_status_tells_it_all_without_a_run(whole_way: Home) -> None:
     assert code == 0
     assert answer["population"] == "synthetic"
     assert answer["champions"]["recommender"][0]["name"] == "ndcg@10"
+
+
+def test_alerts_are_listed_and_can_be_false(whole_way: Home) -> None:
+    code, answer = whole_way.forge("alerts")
+    assert code == 0
+    first = answer["incidents"][0]["incident"]
+
+    code, _ = whole_way.forge("alerts", "false", first)
+    assert code == 0
+
+    _, after = whole_way.forge("alerts")
+    assert first not in [one["incident"] for one in after["incidents"]]

@@ -98,3 +98,14 @@ def test_an_unknown_time_or_subject_is_left_out() -> None:
     time = pa.array([None, *clean["time"].to_pylist()[1:]], logs.TIME)
     holed = clean.set_column(clean.column_names.index("time"), "time", time)
     assert rows("account", holed).num_rows == clean.num_rows - 1
+
+
+def test_when_a_device_was_seen_last_is_no_event() -> None:
+    """Every export tells it of every device, at the time of the export: nobody did anything then."""
+    clean = logs.security(1, 90, 3)
+    state = {"subject": "me", "time": BEGIN + 89 * DAY + 3 * HOUR, "item": "google:device-last-seen"}
+    state |= {"new_device": 1, "new_item": 1}
+    told = logs.events([state])
+    assert rows("account", told).num_rows == 0
+    both = pa.concat_tables([clean, told.select(clean.column_names).cast(clean.schema)])
+    assert rows("account", both).num_rows == clean.num_rows
