@@ -19,7 +19,7 @@ from forge_resources.family_tables import personal
 from forge_resources.settings import load_settings
 from forge_resources.stores import Stores
 
-VERSION = "3"
+VERSION = "4"
 
 
 @dataclass(frozen=True)

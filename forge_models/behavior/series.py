@@ -95,23 +95,27 @@ def filled(table: pa.Table, step: int) -> list[Load]:
 
 
 def as_rows(loads: Sequence[Load]) -> pa.Table:
-    """Rows without a split: subject, time, source, measure, value, known, export; the first two alone are no key."""
+    """A row for each day of each series, without a split: ``value`` is a list of the day's values, NaN within a gap.
+
+    A row of its own for each hour would be millions for a hundred people, and nearly all of it names.
+    """
     if not loads:
         return _empty()
     tables = []
     for one in loads:
-        n = len(one)
+        values = np.where(one.known, one.values, np.nan)
+        days = len(values) // one.block
+        offsets = np.arange(days + 1, dtype=np.int32) * one.block
         same = {"subject": one.subject, "source": one.source, "measure": one.measure, "export": one.export}
-        constant = {name: pa.array([value] * n, pa.string()) for name, value in same.items()}
-        series = f"{one.measure} of {one.source}"
+        constant = {name: pa.array([text] * days, pa.string()) for name, text in same.items()}
+        series = f"{one.subject} {one.measure} of {one.source}"
         tables.append(
             pa.table(
                 {
-                    "series": pa.array([f"{one.subject} {series}"] * n, pa.string()),
-                    "time": pa.array(one.at(np.arange(n)), TIME),
+                    "series": pa.array([series] * days, pa.string()),
+                    "time": pa.array(one.at(np.arange(days) * one.block), TIME),
                     **constant,
-                    "value": one.values,
-                    "known": one.known,
+                    "value": pa.ListArray.from_arrays(offsets, pa.array(values[: offsets[-1]])),
                 }
             )
         )
@@ -123,20 +127,28 @@ def from_rows(rows: pa.Table, step: int) -> list[Load]:
     if rows.num_rows == 0:
         return []
     rows = rows.sort_by([("series", "ascending"), ("time", "ascending")])
-    names, time, part = _text(rows["series"]), micros(rows["time"]), parts(rows)
-    values = _numbers(rows["value"])
-    known = np.asarray(rows["known"].to_numpy(zero_copy_only=False), bool)
-    edges = np.flatnonzero(names[1:] != names[:-1]) + 1
+    day, values = micros(rows["time"]), by_day(rows)
+    known, part = ~np.isnan(values), np.repeat(parts(rows)[:, None], values.shape[1], axis=1)
+    code = pc.index_in(rows["series"], value_set=pc.unique(rows["series"])).to_numpy()
+    edges = np.flatnonzero(np.diff(code)) + 1
     found = []
-    for low, high in zip([0, *edges], [*edges, len(names)], strict=True):
+    for low, high in zip([0, *edges], [*edges, len(code)], strict=True):
         told = {name: rows[name][int(low)].as_py() for name in ("subject", "source", "export", "measure")}
-        cut = slice(low, high)
+        inside = known[low:high].ravel()
+        own = np.where(inside, values[low:high].ravel(), 0.0)
         found.append(
             Load(
-                **told, start=int(time[low]), step=step, values=values[cut], known=known[cut], part=part[cut]
+                **told, start=int(day[low]), step=step, values=own, known=inside, part=part[low:high].ravel()
             )
         )
     return found
+
+
+def by_day(rows: pa.Table) -> np.ndarray:
+    """(rows, values of a day) float64 of ``as_rows``; NaN within a gap."""
+    values = rows["value"].combine_chunks()
+    flat = np.asarray(pc.list_flatten(values).to_numpy(zero_copy_only=False), np.float64)
+    return flat.reshape(len(values), -1) if len(values) else flat.reshape(0, 1)
 
 
 def _known(values: np.ndarray, step: int) -> np.ndarray:
@@ -153,7 +165,7 @@ def _known(values: np.ndarray, step: int) -> np.ndarray:
 def _empty() -> pa.Table:
     text = dict.fromkeys(("series",), pa.string()) | {"time": TIME}
     text |= dict.fromkeys(("subject", "source", "measure", "export"), pa.string())
-    schema = pa.schema([*text.items(), ("value", pa.float64()), ("known", pa.bool_())])
+    schema = pa.schema([*text.items(), ("value", pa.list_(pa.float64()))])
     return schema.empty_table()
 
 

@@ -61,11 +61,14 @@ def size_events(splits: Splits) -> dict[str, int]:
 
 def size_loads(splits: Splits) -> dict[str, int]:
     """``days``: with anything known of them; ``active_days``: in which something was; ``evaluated_days``: of test."""
-    known = splits.rows.filter(splits.rows["known"])
-    active = known.filter(pc.greater(known["value"], 0))
-    test = known.filter(pc.equal(known["split"], "test"))
-    days = [len(np.unique(micros(rows["time"]) // DAY)) for rows in (known, active, test)]
-    return dict(zip(("days", "active_days", "evaluated_days"), days, strict=True))
+    day, values = micros(splits.rows["time"]), series.by_day(splits.rows)
+    known = ~np.isnan(values).all(axis=1)
+    chosen = {
+        "days": known,
+        "active_days": np.nansum(values, axis=1) > 0,
+        "evaluated_days": known & (parts(splits.rows) == PARTS.index("test")),
+    }
+    return {name: len(np.unique(day[rows])) for name, rows in chosen.items()}
 
 
 def leakage(splits: Splits, key: str) -> dict[str, int]:

@@ -54,6 +54,12 @@ def _column(rows: pa.Table, name: str) -> list[Any]:
     return found
 
 
+def _sentiment_majority(rows: pa.Table, config: Config, run: TrainingRun, encoder: str) -> Any:
+    from forge_models.nlp import classifying
+
+    return classifying.fit_majority(_column(rows, "label"))
+
+
 def _sentiment_words(rows: pa.Table, config: Config, run: TrainingRun, encoder: str) -> Any:
     from forge_models.nlp import classifying
 
@@ -170,6 +176,7 @@ NAMES: Config = {
 }  # fmt: skip
 NAMES_TUNED: Config = {**NAMES, "epochs": 4, "learning_rate": 3e-4, "tune_encoder": True}
 GROUPS: Config = {"topics": 0, "dims": 48}
+SEEDS: Config = {**GROUPS, "topics": 10, "learned": False}
 NET_GROUPS: Config = {**GROUPS, "width": 128, "dropout": 0.1, "epochs": 20, "learning_rate": 2e-3}
 RANKED: Config = {"sentences": 0, "repetition": 0.5, "ridge": 10.0}
 NET_RANKED: Config = {
@@ -192,21 +199,23 @@ def _sizes(base: Config) -> list[Config]:
 
 
 SENTIMENT = (
-    Way("nb_svm", _sentiment_words, [{"strength": 3.0}], [{"strength": c} for c in (3.0, 1.0, 10.0)], True),
-    Way("frozen", _sentiment_frozen, [{**FROZEN, "sample": 4000}], [FROZEN, {**FROZEN, "layers": 5}]),
+    Way("majority", _sentiment_majority, [{}], [{}], True),
+    Way("nb_svm", _sentiment_words, [{"strength": 3.0}], [{"strength": c} for c in (3.0, 1.0, 10.0)]),
+    Way("frozen", _sentiment_frozen, [FROZEN], [FROZEN, {**FROZEN, "layers": 5}]),
     Way(
         "tuned",
         _sentiment_tuned,
-        [{**TUNED, "epochs": 1, "sample": 1000}],
+        [{**TUNED, "epochs": 1, "sample": 500}],
         [TUNED, {**TUNED, "lora": 16, "learning_rate": 5e-4}],
         compute="gpu",
     ),
     Way("pipeline", _sentiment_pipeline, [{}], [{}], needs="sentiment"),
 )
 TOPICS = (
-    Way("word_clusters", _topics_words, [GROUPS], _sizes(GROUPS), True),
+    Way("seeds", _topics_words, [SEEDS], [SEEDS], True),
+    Way("word_clusters", _topics_words, [GROUPS], _sizes(GROUPS)),
     Way("clusters", _topics_clusters, [GROUPS], _sizes(GROUPS)),
-    Way("network", _topics_network, [NET_GROUPS], _sizes(NET_GROUPS), compute="gpu"),
+    Way("network", _topics_network, [{**NET_GROUPS, "epochs": 6}], _sizes(NET_GROUPS), compute="gpu"),
 )
 ENTITIES = (
     Way("lexicon", _entities_lexicon, [{"smoothing": 1.0}], [{"smoothing": 1.0}], True),

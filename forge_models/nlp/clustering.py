@@ -51,6 +51,11 @@ def k_means(vectors: np.ndarray, k: int, seed: int = 0, starts: int = STARTS) ->
     return found
 
 
+def drawn(vectors: np.ndarray, k: int, seed: int = 0) -> np.ndarray:
+    """(k', d): different vectors, drawn as seeds are; nothing is learned."""
+    return normal(_seeds(vectors, k, np.random.default_rng(seed)))
+
+
 def assign(vectors: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nearest centroid of each vector, int64 (n,), and the cosine to it (n,)."""
     cosine = vectors @ centroids.T

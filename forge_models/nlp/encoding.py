@@ -7,6 +7,7 @@ instructions, nor on the texts beside a text. An architecture that our graph doe
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -22,6 +23,7 @@ from forge_models.encoder.text_encoder import batches, normalised
 TOKENS = 1_024  # of a batch with its padding
 SHORT = 128  # tokens read of a text: a sentence, a message, the begin of a passage
 WORD_CUT = 64  # characters of one word: what is longer is no word
+LATELY, LATELY_BYTES = 4, 96 << 20  # results that are kept, and the size of one that is
 Check = Callable[[], None]
 
 
@@ -39,14 +41,32 @@ class LayeredEncoder:
         self._pooling = description.pooling
         self._sessions: dict[tuple[int, ...], Any] = {}
         self._tokenizer: Any = None
+        self._lately: dict[bytes, np.ndarray] = {}
 
     def pooled(
         self, texts: Sequence[str], layers: Sequence[int], limit: int = SHORT, check: Check | None = None
     ) -> np.ndarray:
         """(n, len(layers), d) float32: the mean over a text's tokens in each layer, of length 1 each.
 
-        ``check`` is called between batches; raise in it to stop.
+        A text that stands there twice is read once, and the texts of the last few calls are not read again: candidates
+        of one task ask for the same. ``check`` is called between batches; raise in it to stop.
         """
+        kept = hashlib.sha256(repr((layers, limit, texts)).encode("utf-8", "replace")).digest()
+        if kept in self._lately:
+            return self._lately[kept].copy()
+        found = self._pooled(texts, layers, limit, check)
+        if found.nbytes <= LATELY_BYTES:
+            while len(self._lately) >= LATELY:
+                self._lately.pop(next(iter(self._lately)))
+            self._lately[kept] = found.copy()
+        return found
+
+    def _pooled(
+        self, texts: Sequence[str], layers: Sequence[int], limit: int, check: Check | None
+    ) -> np.ndarray:
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        if len(places) < len(texts):
+            return self._pooled(list(places), layers, limit, check)[[places[text] for text in texts]]
         found = np.zeros((len(texts), len(layers), self.dimensions), np.float32)
         ids = self.token_ids(texts, limit)
         for batch in batches([len(one) for one in ids], TOKENS):

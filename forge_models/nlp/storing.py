@@ -48,6 +48,7 @@ _PLACES, _FEATURES = {"places": 16_384}, {"features": 12}
 
 KINDS: Mapping[str, Mapping[str, Kind]] = {
     "sentiment": {
+        "majority": Kind("classifying", "MajorityClassifier", _CLASSES, {"classes": "classes"}),
         "words": Kind(
             "classifying", "WordClassifier",
             {**_CLASSES, "vocabulary.idf": (F4, "terms"), "weights": (F4, "classes", "terms"), "bias": (F4, "classes")},

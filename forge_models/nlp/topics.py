@@ -139,7 +139,7 @@ def fit_clusters(
 def fit_words(
     texts: Sequence[str], config: Mapping[str, Any], run: TrainingRun, before: TopicModel | None = None
 ) -> WordTopics:
-    """``config`` as of ``fit_clusters``."""
+    """``config`` as of ``fit_clusters``; ``learned`` False: texts drawn at random are the centroids."""
     from forge_models.selection import reduce_sparse
 
     texts, _ = _spoken(texts, None)
@@ -197,6 +197,8 @@ def _spoken(texts: Sequence[str], pooled: np.ndarray | None) -> tuple[list[str],
 def _centroids(
     space: np.ndarray, config: Mapping[str, Any], seed: int
 ) -> tuple[np.ndarray, list[dict[str, float]]]:
+    if not config.get("learned", True):
+        return clustering.drawn(space, int(config["topics"]), seed), []
     if int(config["topics"]):
         return clustering.k_means(space, int(config["topics"]), seed), []
     return clustering.choose(space, [k for k in COUNTS if k * PER_TOPIC <= len(space)] or [2], seed)
