@@ -1,8 +1,7 @@
 """spaCy pipelines and Hugging Face models as parts of Forge: any local folder or hub name, loaded once, in batches.
 
 ``load(name, kind)`` gives something that is called with texts and answers in order. Its ``digest`` is the name (of a
-folder the last part alone) and a hash of all its files, for the lineage; whoever caches answers keys them by ``digest``
-and the text's hash. Weights come from safetensors, code never comes with them; a spaCy pipeline is data whose factories
+folder the last part alone) and a hash of all its files, for the lineage. Weights come from safetensors, code never comes with them; a spaCy pipeline is data whose factories
 are those of installed packages, and is read from a folder or an installed package.
 """
 
@@ -54,11 +53,6 @@ class Pipeline:
             for i, labels in zip(chosen, self._run([cut[i] for i in chosen]), strict=True):
                 found[i] = labels
         return found
-
-
-def text_key(digest: str, text: str) -> str:
-    """Under what an answer may be cached: the pipeline and the text, neither of which can be read from it."""
-    return hashlib.sha256(f"{digest}\0{text}".encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def load(name: str, kind: Kind, device: str = "cpu") -> Pipeline:

@@ -143,3 +143,32 @@ def test_a_wrong_limit_is_refused_by_name(tmp_path: Path, wrong: str) -> None:
     (tmp_path / "forge.yaml").write_text(f"reading: {wrong}\n")
     with pytest.raises(UsageError, match="reading"):
         load_settings()
+
+
+def test_models_and_public_sets_are_mappings_from_file_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "forge.yaml").write_text(
+        "models: {sentiment: owner/model}\nreference_sets:\n  sst2: /somewhere/sst2\n"
+    )
+    monkeypatch.setenv("FORGE_HOME", str(tmp_path))
+    there = load_settings()
+    assert there.models == {"sentiment": "owner/model"}
+    assert there.reference_sets == {"sst2": Path("/somewhere/sst2")}
+    assert {there.origins()[name] for name in ("models", "reference_sets")} == {"forge.yaml"}
+    for name, value in as_environment(there).items():  # as a run worker gets them
+        monkeypatch.setenv(name, value)
+    (tmp_path / "forge.yaml").unlink()
+    again = load_settings()
+    assert (again.models, again.reference_sets) == (there.models, there.reference_sets)
+
+
+@pytest.mark.parametrize("wrong", ["models: {topics: one}", "reference_sets: {wnut17: /a}"])
+def test_a_model_of_no_task_and_a_set_that_ships_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    (tmp_path / "forge.yaml").write_text(wrong + "\n")
+    monkeypatch.setenv("FORGE_HOME", str(tmp_path))
+    with pytest.raises(UsageError) as caught:
+        load_settings()
+    assert caught.value.code == "FORGE-SETTINGS-VALUE"
