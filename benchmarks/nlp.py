@@ -27,7 +27,6 @@ PARTS = ("sst2", "tweets", "topics", "entities", "summaries", "throughput")
 NEEDS = {"sst2": ["sst2"], "tweets": ["tweets"], "topics": ["agnews", "r8"], "summaries": ["dialogsum"]}
 NEEDS |= {"throughput": ["tweets"]}
 TWEETS = ("sentiment", "emotion", "irony")
-SPACY_EPOCHS = 30
 GOALS = {
     "frozen": 0.81,
     "frozen_seconds": 600,
@@ -186,9 +185,7 @@ def entities(asked: argparse.Namespace, place: Path, home: Path) -> tuple[Any, A
     for name in asked.sets.split(","):
         parts = data.tagged(name)
         (place / "parts.json").write_text(json.dumps(parts))
-        arm = harness.Arm(
-            "nlp_spacy", (place / "parts.json", place / "said.json", SPACY_EPOCHS), peer="spacy"
-        )
+        arm = harness.Arm("nlp_spacy", (place / "parts.json", place / "said.json"), peer="spacy")
         peer = harness.said(harness.run(arm, home))
         counts = outcomes([tags for _, tags in parts["test"]], json.loads((place / "said.json").read_text()))
         score, precision, recall = f1(counts)

@@ -1,65 +1,57 @@
-"""A blank English spaCy pipeline with a NER: ``nlp_spacy FILE OUT EPOCHS``; FILE holds train, validation and test.
+"""A blank English spaCy pipeline with a NER, as ``spacy train`` does it: ``nlp_spacy FILE OUT``.
 
-Batches compound from 4 to 32 and dropout is 0.2, as in spaCy's own training examples; after every epoch the F1 on
-validation decides which weights are kept.
+FILE holds train, validation and test. The configuration is what ``spacy init config --pipeline ner --optimize
+efficiency`` writes (batches by words, dropout 0.1, at most 20,000 steps, a patience of 1,600); the F1 on validation,
+every 200 steps, decides which weights are kept. A blank pipeline has no word vectors, nor has ours a larger encoder.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
-
-PATIENCE = 5
 
 
 def main() -> None:
-    file, out, epochs = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    file, out = sys.argv[1], sys.argv[2]
     import spacy
-    from spacy.tokens import Doc
-    from spacy.training import Example, biluo_tags_to_spans, iob_to_biluo
-    from spacy.util import compounding, fix_random_seed, minibatch
+    from spacy.cli.init_config import init_config
+    from spacy.cli.train import train
+    from spacy.tokens import Doc, DocBin
+    from spacy.training import biluo_tags_to_spans, iob_to_biluo
 
-    fix_random_seed(0)
-    random.seed(0)
     with open(file, encoding="utf-8") as source:
         parts: dict[str, list[Any]] = json.load(source)
-    nlp = spacy.blank("en")
+    blank = spacy.blank("en")
 
-    def example(words: list[str], tags: list[str]) -> Any:
-        doc, gold = Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words)
-        gold.ents = biluo_tags_to_spans(gold, iob_to_biluo(tags))
-        return Example(doc, gold)
+    def document(words: list[str], tags: list[str]) -> Any:
+        doc = Doc(blank.vocab, words=words)
+        doc.ents = biluo_tags_to_spans(doc, iob_to_biluo(tags))
+        return doc
 
-    train = [example(*row) for row in parts["train"]]
-    ner = nlp.add_pipe("ner")
-    for kind in sorted({tag[2:] for _, tags in parts["train"] for tag in tags if tag != "O"}):
-        ner.add_label(kind)
-    began = time.perf_counter()
-    optimizer = nlp.initialize(lambda: train)
-    best, best_epoch, kept, curve = -1.0, 0, nlp.to_bytes(), []
-    for epoch in range(1, epochs + 1):
-        random.shuffle(train)
-        for batch in minibatch(train, size=compounding(4.0, 32.0, 1.001)):
-            nlp.update(batch, sgd=optimizer, drop=0.2)
-        value = float(nlp.evaluate([example(*row) for row in parts["validation"]])["ents_f"] or 0.0)
-        curve.append(round(value, 4))
-        print(f"epoch {epoch}: {value:.4f}", file=sys.stderr, flush=True)
-        if value > best:
-            best, best_epoch, kept = value, epoch, nlp.to_bytes()
-        elif epoch - best_epoch >= PATIENCE:
-            break
-    seconds = time.perf_counter() - began
-    nlp.from_bytes(kept)
+    with tempfile.TemporaryDirectory(prefix="forge-spacy-") as scratch:
+        place = Path(scratch)
+        for part in ("train", "validation"):
+            DocBin(docs=[document(*row) for row in parts[part]]).to_disk(place / f"{part}.spacy")
+        config = init_config(lang="en", pipeline=["ner"], optimize="efficiency", gpu=False)
+        config.to_disk(place / "config.cfg")
+        began = time.perf_counter()
+        paths = {"paths.train": str(place / "train.spacy"), "paths.dev": str(place / "validation.spacy")}
+        train(place / "config.cfg", place / "model", overrides=paths)
+        seconds = time.perf_counter() - began
+        nlp = spacy.load(place / "model" / "model-best")
+    scores = nlp.meta["performance"]
     said = []
     for words, _ in parts["test"]:
         doc = nlp(Doc(nlp.vocab, words=words))
         said.append([f"{t.ent_iob_}-{t.ent_type_}" if t.ent_type_ else "O" for t in doc])
     with open(out, "w", encoding="utf-8") as target:
         json.dump(said, target)
-    print(json.dumps({"rows": len(said), "seconds": round(seconds, 1), "epochs": len(curve), "curve": curve}))
+    best = round(float(scores["ents_f"]), 4)
+    print(json.dumps({"rows": len(said), "seconds": round(seconds, 1), "validation_f1": best}))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from forge_assets.families import family_assets
+from forge_assets.families.bundle import Bundle
 from forge_assets.insights import insights
 from forge_core import keys
 from forge_resources.stores import Stores
@@ -91,3 +92,20 @@ def test_F_D3_a_task_whose_model_does_not_beat_its_baseline_keeps_no_champion(fe
     assert result.success
     assert not checks(result)["toy/evaluation:beats_baseline"][0]
     assert features.registry.version("toy.strengths", "champion") is None
+
+
+def test_a_candidate_that_needs_a_model_takes_part_only_where_one_is_named(features):
+    """And what it needs reaches its fit."""
+    assert build(features, Toy(plenty=True)).success
+    tried = "select distinct candidate from toy.tuning order by 1"
+    assert features.database.rows(tried) == [("mean",), ("nothing",)]
+
+    named = features.settings.model_copy(update={"models": {"sentiment": "owner/model"}})
+    assert build(Stores(named), Toy(plenty=True)).success
+    assert features.database.rows(tried) == [("given",), ("mean",), ("nothing",)]
+    lane = Bundle(Toy(plenty=True)).lanes[0]
+    run = Bundle(Toy(plenty=True)).training_run(
+        Stores(named), "0", lane, lane.task.candidates[0], {}, time_budget_s=1.0
+    )
+    assert run.models == {"sentiment": "owner/model"}
+    assert run.incumbent() is not None

@@ -25,6 +25,7 @@ class Constant:
     name: str
     is_baseline: bool
     factor: float
+    needs: str = ""
     compute = "cpu"
 
     def configs(self, preset: str) -> Sequence[Mapping[str, Any]]:
@@ -47,7 +48,11 @@ class Toy:
     insights = {TOTALS: "What is said in all."}  # noqa: RUF012
 
     def __init__(self, plenty: bool) -> None:
-        candidates = [Constant("mean", False, 1.0), Constant("nothing", True, 0.0)]
+        candidates = [
+            Constant("mean", False, 1.0),
+            Constant("nothing", True, 0.0),
+            Constant("given", False, 2.0, needs="sentiment"),
+        ]
         least = 1 if plenty else 10**6
         self.tasks = (
             Task("counts", "error", False, {"rows": 1}, candidates),
