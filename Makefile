@@ -9,6 +9,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# as many workers as cores, four at most: each has a PostgreSQL and a Redis of its own; a file stays with one of them
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # the environment reaches the recipes so: a path with spaces or quotes in it stays one word
 export EXPORT
 
@@ -30,10 +32,10 @@ demo: $(STAMP)
 	@if [ -n "$$EXPORT" ]; then exec $(BIN)/forge demo "$$EXPORT" $(ARGS); else exec $(BIN)/forge demo $(ARGS); fi
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 # Every reader of exports under atheris, which has wheels for Linux on x86-64. An hour each: FUZZ_SECONDS=3600.
 fuzz: $(STAMP)

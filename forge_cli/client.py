@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from forge_cli import queries
+from forge_core import keys
 from forge_core.errors import ForgeError
 from forge_core.staleness import Node
 
@@ -118,7 +119,9 @@ class Dagster:
         """Every asset with what it depends on and the version of its code."""
         return {
             path(node["assetKey"]): Node(
-                tuple(sorted(path(d) for d in node["dependencyKeys"])), node["opVersion"] or ""
+                tuple(sorted(path(d) for d in node["dependencyKeys"])),
+                node["opVersion"] or "",
+                forgiving=path(node["assetKey"]) in keys.FORGIVING,
             )
             for node in self.ask(queries.GRAPH)["assetNodes"]
         }

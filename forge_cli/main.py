@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("forge_cli.search:command", "Passages of mail, chats and documents that answer some words."),
     "predict": ("forge_cli.predict:command", "One answer, with why and from which sources."),
     "alerts": ("forge_cli.alerts:command", "What was unusual; ack or false teaches it."),
+    "profile": ("forge_cli.profile:command", "What is stated of somebody; deny takes a statement away."),
     "event": ("forge_cli.event:command", "Something watched just now, known to the next answer."),
 }
 

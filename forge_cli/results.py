@@ -35,7 +35,7 @@ def assets(
             continue
         state, note, when = known.get(key, ("missing", None, None))
         refused = {d for d in graph[key].dependencies if d in known and known[d][0] == "refused"}
-        if refused or waiting & set(graph[key].dependencies):
+        if not graph[key].forgiving and (refused or waiting & set(graph[key].dependencies)):
             waiting.add(key)
             state = "waiting" if state == "missing" else state
         if key.startswith("raw/"):

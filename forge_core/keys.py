@@ -42,8 +42,13 @@ TOPICS = "insights/topics"
 SENTIMENT = "insights/sentiment"
 ENTITIES = "insights/entities"
 SUMMARIES = "insights/summaries"
+EVIDENCE = "insights/evidence"
+PROFILE = "insights/profile"
 FEEDBACK = "governance/feedback"
 NAME_RECOGNISER = "reference/name_recogniser"
+
+# Built from whatever is there: an input that was refused or never built does not hold these back.
+FORGIVING = frozenset({EVIDENCE})
 
 
 def raw(kind: str) -> str:

@@ -23,10 +23,14 @@ class Built(Protocol):
 
 @dataclass(frozen=True)
 class Node:
-    """An asset of the graph: what it depends on and the version of its code."""
+    """An asset of the graph: what it depends on and the version of its code.
+
+    ``forgiving``: it is built from whatever is there; a refused input does not hold it back.
+    """
 
     dependencies: tuple[str, ...]
     code_version: str
+    forgiving: bool = False
 
 
 def plan(
@@ -35,7 +39,8 @@ def plan(
     """Assets to build in order, each with the reason: missing, code, input or upstream.
 
     An asset whose input was refused (no consent, too little data) is not planned until that input is
-    built again; ``never`` names assets that are only made elsewhere (raw tables are made by exports).
+    built again, unless it is forgiving; ``never`` names assets that are only made elsewhere (raw tables are made by
+    exports).
     """
     order = TopologicalSorter({key: node.dependencies for key, node in graph.items()}).static_order()
     skip = set(never)
@@ -50,7 +55,7 @@ def plan(
             d in withheld or (d not in planned and (d in versions and versions[d].state != "built"))
             for d in node.dependencies
         )
-        if refused:
+        if refused and not node.forgiving:
             withheld.add(key)
         elif upstream:
             planned[key] = "upstream"

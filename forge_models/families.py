@@ -9,9 +9,10 @@ from forge_models.anomaly import ANOMALY
 from forge_models.behavior import BEHAVIOR
 from forge_models.family import ModelFamily
 from forge_models.nlp import NLP
+from forge_models.profile import PROFILE
 from forge_models.recommender import RECOMMENDER
 
-FAMILIES: Sequence[ModelFamily] = (RECOMMENDER, NLP, BEHAVIOR, ANOMALY)
+FAMILIES: Sequence[ModelFamily] = (RECOMMENDER, NLP, BEHAVIOR, ANOMALY, PROFILE)
 
 
 def family(name: str) -> ModelFamily:

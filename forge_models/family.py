@@ -113,7 +113,9 @@ class TrainingRun:
     preset: Literal["quick", "full"] = "quick"
     seed: int = 0
     text_encoder: str = ""  # the name of what makes vectors of text; empty: the one in the package
-    models: Mapping[str, str] = field(default_factory=dict)  # models of others, by task: a folder or a name on a hub
+    models: Mapping[str, str] = field(
+        default_factory=dict
+    )  # models of others, by task: a folder or a name on a hub
     incumbent: Callable[[], Any] = lambda: None  # the champion of the task, loaded; None where there is none
     log_metric: Callable[[str, float, int], None] = lambda name, value, step: None
     progress: Callable[[str], None] = lambda message: None

@@ -42,9 +42,12 @@ def personal(stores: Stores, asset_key: str) -> bool:
 
 
 def knows(stores: Stores, family: ModelFamily, subject: str) -> bool:
-    """Is there any row of this subject, whatever consent says?"""
+    """Is there any row of this subject, whatever consent says?
+
+    A family whose first input is gathered for its purpose alone names in ``gathered_from`` what that rests on.
+    """
     return any(
         stores.database.value(f"select exists (select from {keys.table(k)} where subject = %s)", (subject,))
-        for k in family.inputs
+        for k in (*family.inputs, *getattr(family, "gathered_from", ()))
         if personal(stores, k)
     )

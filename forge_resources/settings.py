@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     archive_free_disk_reserve: float = setting(0.10, "Share of the disk an import leaves free.", ge=0, lt=1)
     reading: Options = setting(Options(), "Where readers of exports stop: see docs/sources.md.")
     inbox_wait_s: int = setting(600, "Seconds a set in the inbox waits for a missing part.", ge=0)
+    profile_sensitive: bool = setting(
+        False, "Profiles speak of health, religion, politics, sexuality, money and the like, too."
+    )
     ui_port: int = setting(3000, "Port of the Dagster UI, on loopback.", ge=0, le=65535)
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -1,6 +1,7 @@
 """``insights/<what>``: what champions say of the data, a table for each of a family's ``insights``."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from dagster import (
     AssetExecutionContext,
@@ -14,6 +15,7 @@ from dagster import (
 from forge_assets.automation import FRESH
 from forge_assets.compute import HEAVY, RETRIES
 from forge_assets.families.bundle import Bundle
+from forge_assets.insights.evidence import evidence
 from forge_assets.outcome import Provenance, built, key
 from forge_assets.outcome import keys as as_keys
 from forge_assets.schema import table_metadata
@@ -23,6 +25,9 @@ from forge_models.families import FAMILIES
 from forge_models.family import ModelFamily
 from forge_resources.family_tables import consented
 from forge_resources.stores import Stores
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 VERSION = "3"
 
@@ -77,13 +82,22 @@ def insights(family: ModelFamily) -> AssetsDefinition:
         told = family.tell(models, consented(stores, family))
         for one in wanted:
             address, rows = keys.table(one), told[one]
+            counted = _counted(rows)
             rows = rows.append_column("model_version", pa.array([version] * rows.num_rows, pa.string()))
             stores.database.write(address, rows)
-            metadata = {**table_metadata(stores.database, address), "champion": said_by}
+            metadata = {**table_metadata(stores.database, address), "champion": said_by, **counted}
             yield built(stores, provenances[one], stores.database.content_version(address), metadata)
 
     return build
 
 
+def _counted(rows: "pa.Table") -> dict[str, int]:
+    """What a family counted while it told a table, such as statements that were denied: ``forge.…`` of its schema."""
+    found = rows.schema.metadata or {}
+    return {
+        name.decode().removeprefix("forge."): int(n) for name, n in found.items() if name[:6] == b"forge."
+    }
+
+
 def insight_assets() -> Sequence[AssetsDefinition]:
-    return [insights(family) for family in FAMILIES]
+    return [*(insights(family) for family in FAMILIES), evidence]

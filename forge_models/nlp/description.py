@@ -30,8 +30,8 @@ INSIGHTS = {
 }
 # Two weeks, so that there is a before and an after; a few hundred texts, so that ten topics have some each.
 TEXTS = {"texts": 200, "days": 14}
-# Of labelled text: what the sets that ship with Forge hold many times over.
-LABELLED = {"sentences": 500}
+# Of labelled text: what the sets that ship with Forge hold many times over; and some text that it is learned for.
+LABELLED = {"sentences": 500, "texts": 20}
 TITLED = {"texts": 60}
 
 

@@ -37,19 +37,24 @@ def split(task: str, tables: Mapping[str, pa.Table]) -> Splits:
         if public.num_rows:
             return Splits(_parted(public), {}, "published parts")
         return _by_time(titled(tables[keys.CHUNKS]), "titles by time")
+    own = {key: tables[key].select(["chunk_id"]) for key in (keys.CHUNKS,) if key in tables}
     if task == "language":
         from forge_models.nlp.language import phrases
 
-        return Splits(pa.Table.from_pylist(phrases()), {}, "other phrases than those learned from")
-    return Splits(_parted(reference.joined(task, tables)), {}, "published parts, else by hash")
+        return Splits(pa.Table.from_pylist(phrases()), own, "other phrases than those learned from")
+    return Splits(_parted(reference.joined(task, tables)), own, "published parts, else by hash")
 
 
 def size(task: str, splits: Splits) -> dict[str, int]:
+    """``sentences``: public ones; ``texts``: of the people who are to be told something."""
     rows = splits.rows
     if task == "topics":
         days = {time.date() for time in rows["time"].to_pylist() if time is not None}
         return {"texts": rows.num_rows, "days": len(days)}
-    return {"texts" if task == "summaries" else "sentences": rows.num_rows}
+    if task == "summaries":
+        return {"texts": rows.num_rows}
+    own = splits.side.get(keys.CHUNKS)
+    return {"sentences": rows.num_rows, "texts": own.num_rows if own is not None else 0}
 
 
 def leakage(task: str, splits: Splits) -> dict[str, int]:

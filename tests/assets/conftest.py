@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from forge_models.nlp import NLP
 from forge_resources.stores import Stores
 
 START = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -95,7 +96,14 @@ class Forge:
         return self._run("ingest", partition_key=export.partition)
 
     def build(self, *assets: str) -> dg.ExecuteInProcessResult:
-        selection = [dg.AssetKey(a.split("/")) for a in assets] or None
+        """All of them where none is named, but for what learns from public text: the whole way builds that."""
+        everything = self.repository.get_job("build_everything").asset_layer.selected_asset_keys
+        rest = [
+            one
+            for one in everything
+            if one.path[0] not in ("reference", "nlp") and "/".join(one.path) not in NLP.insights
+        ]
+        selection = [dg.AssetKey(a.split("/")) for a in assets] or rest
         return self._run("build_everything", asset_selection=selection)
 
     def _run(self, job: str, **how) -> dg.ExecuteInProcessResult:

@@ -115,3 +115,21 @@ def test_a_refused_asset_stays_refused_while_nothing_changed() -> None:
     )
 
     assert plan(CHAIN, versions) == {}
+
+
+def test_what_gathers_whatever_is_there_is_built_beside_a_refused_input() -> None:
+    graph = CHAIN | {
+        "insights/topics": Node(("recommender/model",), "1"),
+        "insights/evidence": Node(("features/items", "insights/topics"), "1", forgiving=True),
+        "profile/model": Node(("insights/evidence",), "1"),
+    }
+    versions = fresh({key: graph[key] for key in list(CHAIN)[:3]})
+    versions["recommender/training_set"] = Version(
+        REFUSED, "", "1", {"features/items": "features/items"}, "Learning mode"
+    )
+
+    planned = plan(graph, versions)
+
+    assert list(planned) == ["insights/evidence", "profile/model"]
+    strict = graph | {"insights/evidence": Node(graph["insights/evidence"].dependencies, "1")}
+    assert plan(strict, versions) == {}
