@@ -1,8 +1,9 @@
 """spaCy pipelines and Hugging Face models as parts of Forge: any local folder or hub name, loaded once, in batches.
 
 ``load(name, kind)`` gives something that is called with texts and answers in order. Its ``digest`` is the name (of a
-folder the last part alone) and a hash of all its files, for the lineage. Weights come from safetensors, code never comes with them; a spaCy pipeline is data whose factories
-are those of installed packages, and is read from a folder or an installed package.
+folder the last part alone) and a hash of all its files, for the lineage. Weights come from safetensors, code never
+comes with them; a spaCy pipeline is data whose factories are those of installed packages, and is read from a folder or
+an installed package.
 """
 
 from __future__ import annotations
