@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TOKENS = 28  # days of a window
 LATER = 7  # tokens from which on an answer is learned from: before, a week has not been seen
 PER_SERIES = 400
-STEPS = {"quick": 60, "full": 800}
+STEPS = {"quick": 30, "full": 800}
 ROWS = 64
 
 
@@ -174,7 +174,7 @@ def fit(loads: Sequence[Load], horizon: int, config: Mapping[str, Any], run: Tra
         size = max(1, min(ROWS, len(early) // 2))
         settings = TrainerConfig(
             max_steps=steps, batch_size=size, learning_rate=float(config["learning_rate"]),
-            warmup_steps=steps // 10, evaluate_every=max(10, steps // 15), patience=5, higher_is_better=False,
+            warmup_steps=steps // 10, evaluate_every=max(15, steps // 15), patience=5, higher_is_better=False,
         )  # fmt: skip
         score = _score(model, held) if any(len(origins) for _, origins in held) else None
         outcome = train(training, early, settings, run, score=score)

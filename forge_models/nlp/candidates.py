@@ -201,11 +201,11 @@ def _sizes(base: Config) -> list[Config]:
 SENTIMENT = (
     Way("majority", _sentiment_majority, [{}], [{}], True),
     Way("nb_svm", _sentiment_words, [{"strength": 3.0}], [{"strength": c} for c in (3.0, 1.0, 10.0)]),
-    Way("frozen", _sentiment_frozen, [FROZEN], [FROZEN, {**FROZEN, "layers": 5}]),
+    Way("frozen", _sentiment_frozen, [{**FROZEN, "sample": 5000}], [FROZEN, {**FROZEN, "layers": 5}]),
     Way(
         "tuned",
         _sentiment_tuned,
-        [{**TUNED, "epochs": 1, "sample": 500}],
+        [{**TUNED, "epochs": 1, "sample": 200}],
         [TUNED, {**TUNED, "lora": 16, "learning_rate": 5e-4}],
         compute="gpu",
     ),
