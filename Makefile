@@ -4,19 +4,19 @@
 #   make test [ARGS="tests/core -x"]        the tests, against the embedded servers
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all fuzz lint format types licences lock docs clean
+.PHONY: help install demo test test-whole-way test-all fuzz lint format types licences lock docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # as many workers as cores, four at most: each has a PostgreSQL and a Redis of its own; a file stays with one of them
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 # the environment reaches the recipes so: a path with spaces or quotes in it stays one word
 export EXPORT
 
 help:
 	@sed -n '3,4s/^# *//p' Makefile
-	@echo "also: make test-all fuzz lint format types licences lock docs clean"
+	@echo "also: make test-whole-way test-all fuzz lint format types licences lock docs clean"
 
 install: $(STAMP)
 
@@ -32,7 +32,11 @@ demo: $(STAMP)
 	@if [ -n "$$EXPORT" ]; then exec $(BIN)/forge demo "$$EXPORT" $(ARGS); else exec $(BIN)/forge demo $(ARGS); fi
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not whole_way" $(SIDE_BY_SIDE) $(ARGS)
+
+# From exports to champions that answer, once, through the command.
+test-whole-way: $(STAMP)
+	$(BIN)/python -m pytest -m whole_way $(ARGS)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)

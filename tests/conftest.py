@@ -36,11 +36,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and BLAS are loaded: wor
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The whole way first: it takes longest, and nothing should wait for it at the end."""
-    items.sort(key=lambda item: "integration" not in item.path.parts)
-
-
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="forge-tests-"))
