@@ -182,7 +182,7 @@ def test_a_text_of_ones_own_is_read_and_not_kept(whole_way: Home, stores: Stores
     assert said["language"]["what"].endswith("en.")
 
 
-@pytest.mark.parametrize("family", ["nlp", "behavior", "anomaly"])
+@pytest.mark.parametrize("family", ["nlp", "behavior", "anomaly", "profile"])
 def test_every_family_answers_with_its_sources(whole_way: Home, family: str) -> None:
     who = next(iter(planted(whole_way, "odd_login")))
 
