@@ -31,7 +31,7 @@ PORTS = 20  # how many ports after the wished one are tried
 @click.argument("export", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--exit", "leave", is_flag=True, help="Stop everything once the table is printed.")
 @click.option(
-    "--people", default=60, show_default=True, type=click.IntRange(1), help="Of the invented cohort."
+    "--people", default=120, show_default=True, type=click.IntRange(1), help="Of the invented cohort."
 )
 @click.option(
     "--years", default=1.0, show_default=True, type=click.FloatRange(0.05, 20), help="Of their history."
