@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forge_models.anomaly.streams import DAY, numbers
+from forge_models.columns import texts
 from forge_models.family import Splits
 
 TRAIN_SHARE, VALIDATION_SHARE = 4 / 6, 1 / 6
@@ -49,19 +50,6 @@ def rows(task: str, table: pa.Table) -> pa.Table:
         standing = pc.fill_null(pc.ends_with(table["item"].cast(pa.string()), STANDING), False)
         kept = pc.and_(kept, pc.invert(standing))
     return table.filter(kept)
-
-
-def texts(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """As text, whatever a uuid came as: text, 16 bytes or an extension type."""
-    if pa.types.is_string(column.type):
-        return column
-    if pa.types.is_large_string(column.type):
-        return column.cast(pa.string())
-    import uuid
-
-    values = column.to_pylist()
-    plain = [str(uuid.UUID(bytes=one)) if isinstance(one, bytes) else one and str(one) for one in values]
-    return pa.array(plain, pa.string())
 
 
 def split(task: str, table: pa.Table, side: Mapping[str, pa.Table]) -> Splits:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forge_models.columns import texts
+
 TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [
@@ -98,16 +100,3 @@ def exploded(table: pa.Table, column: str) -> pa.Table:
     parents = pc.list_parent_indices(lists)
     place = table.column_names.index(column)
     return table.take(parents).set_column(place, column, pc.list_flatten(lists).cast(pa.string()))
-
-
-def texts(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """As text, whatever a uuid came as: text, 16 bytes or an extension type."""
-    if pa.types.is_string(column.type):
-        return column
-    if pa.types.is_large_string(column.type):
-        return column.cast(pa.string())
-    import uuid
-
-    values = column.to_pylist()
-    plain = [str(uuid.UUID(bytes=one)) if isinstance(one, bytes) else one and str(one) for one in values]
-    return pa.array(plain, pa.string())

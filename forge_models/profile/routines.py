@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forge_core import keys
-from forge_models.profile.evidence import folded, joined, rows, texts
+from forge_models.columns import texts
+from forge_models.profile.evidence import folded, joined, rows
 
 HOURLY, VISITS = keys.feature("activity_hourly"), keys.feature("place_sequences")
 PLACES, CALENDAR = keys.clean("place"), keys.clean("calendar")
